@@ -1,0 +1,325 @@
+"""The records that everything else passes around, and their form on disk.
+
+All are frozen and refuse nonsense when made; `None` means "not told", zero is zero.
+Raw samples are the truth: no record holds a statistic. Units stand in the names:
+`_us` microseconds, `_s` seconds, `_kb` 1024 bytes, `_c` degrees Celsius, `_khz`.
+
+Schema history (`SCHEMA` is written into every plan and trial):
+    1  first form.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from bench.errors import StoreError
+
+SCHEMA = 1
+
+Quantization = Literal[
+    "float32", "float16", "dynamic_int8", "weight_int8", "int8", "int16x8", "int4"
+]
+Delegate = Literal["xnnpack", "none"]
+Delegation = Literal["full", "partial", "none"]
+Status = Literal["ok", "failed", "skipped"]
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all records: frozen, named fields only, unknown fields refused."""
+
+
+class Cluster(Record, kw_only=True):
+    """Cores that share one clock."""
+
+    cpus: tuple[int, ...]
+    max_khz: int | None = None
+
+
+class Device(Record, kw_only=True):
+    """A phone, or a virtual phone, as it describes itself."""
+
+    serial: str
+    identity: str | None = None  # ro.serialno: one phone keeps it under every serial
+    virtual: bool
+    fidelity: Literal["full", "reduced"] | None = None  # of a virtual phone's world
+    profile: str | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    android_release: str | None = None
+    sdk: int | None = None
+    fingerprint: str | None = None
+    soc: str | None = None
+    abis: tuple[str, ...] = ()
+    libc: Literal["bionic", "glibc"] | None = None
+    cores: int | None = None
+    clusters: tuple[Cluster, ...] = ()
+    mem_total_kb: int | None = None
+    kernel: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(bool(self.serial), "a device needs a serial")
+        _require(
+            self.virtual or (self.fidelity is None and self.profile is None),
+            "only a virtual device has a fidelity and a profile",
+        )
+
+
+class DeviceState(Record, kw_only=True):
+    """What a phone said about itself at one moment, before or after a trial."""
+
+    taken_at: str  # host clock, UTC, ISO 8601
+    battery_level: int | None = None  # percent
+    battery_temp_c: float | None = None
+    charging: bool | None = None
+    thermal_status: int | None = None  # PowerManager: 0 none ... 6 shutdown
+    temps_c: dict[str, float] = {}
+    current_khz: dict[str, int] = {}  # by cpu number
+    max_khz: dict[str, int] = {}  # scaling_max_freq by cpu number: a cap shows here
+    governors: tuple[str, ...] = ()
+    mem_available_kb: int | None = None
+    load_1min: float | None = None
+    screen_on: bool | None = None
+
+
+class Published(Record, kw_only=True):
+    """An accuracy that somebody printed, with where it stands."""
+
+    top1_error_pct: float
+    source: str  # paper and version, table
+    macs_m: float | None = None  # complexity as printed beside it, million MACs
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
+
+
+class Model(Record, kw_only=True):
+    """A .tflite file and what is known of it."""
+
+    name: str
+    path: str  # on the host
+    sha256: str
+    size_bytes: int
+    family: str | None = None  # None: a user's file
+    alpha: float | None = None
+    scale: float | None = None
+    groups: int | None = None
+    resolution: int | None = None
+    quantization: str | None = None
+    variant: str | None = None  # options that are not axes of the papers, "key=value,..."
+    macs: int | None = None  # convolutions + fully connected; None: not countable
+    macs_conv: int | None = None  # convolutions only
+    params: int | None = None
+    not_countable: str | None = None  # why macs is None
+    published: tuple[Published, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require(bool(self.name), "a model needs a name")
+        _require(bool(re.fullmatch(r"[0-9a-f]{64}", self.sha256)), "sha256 is 64 hex digits")
+        _require(self.size_bytes > 0, "a model file is not empty")
+
+
+class ModelSpec(Record, kw_only=True):
+    """One model that a sweep asks for, before it is made: a family with its axes, or a file."""
+
+    family: str | None = None
+    file: str | None = None
+    axes: dict[str, bool | int | float | str] = {}  # alpha, scale, groups, resolution, ...
+    quantization: str = "float32"
+    seed: int = 1  # of the weights
+    line: int | None = None  # of the sweep file, for errors
+
+    def __post_init__(self) -> None:
+        _require(
+            (self.family is None) != (self.file is None), "a model is a family or a file, not both"
+        )
+
+
+class Config(Record, kw_only=True):
+    """How a model is run."""
+
+    threads: int = 1
+    delegate: Delegate = "xnnpack"
+    affinity: str = "default"  # default, big, mid, little or mask:HEX
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.threads <= 64, f"threads must be 1 to 64, not {self.threads}")
+        _require(
+            bool(re.fullmatch(r"default|big|mid|little|mask:[0-9a-f]{1,16}", self.affinity)),
+            f"affinity is default, big, mid, little or mask:HEX, not {self.affinity!r}",
+        )
+
+
+class Precision(Record, kw_only=True):
+    """When a trial has sampled enough."""
+
+    interval: float = 0.01  # half-width of the median's 95 % interval / median; 0: run to a limit
+    min_samples: int = 30
+    max_samples: int = 100_000
+    max_seconds: float = 20.0
+    warmup_max_seconds: float = 2.0
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.interval < 1, "interval is a share between 0 and 1")
+        _require(1 <= self.min_samples <= self.max_samples, "1 <= min_samples <= max_samples")
+        _require(self.max_samples <= 1_000_000, "max_samples is at most 1000000")
+        _require(0 < self.max_seconds <= 3600, "max_seconds lies between 0 and 3600")
+        _require(0 <= self.warmup_max_seconds <= 600, "warmup_max_seconds lies between 0 and 600")
+
+
+class PlannedTrial(Record, kw_only=True):
+    """One start of the runner that a sweep asks of every phone."""
+
+    index: int
+    model: str
+    config: Config
+    repetition: int
+
+
+class Output(Record, kw_only=True):
+    """What a model's output held after the last inference."""
+
+    name: str
+    type: str
+    bytes: int
+    crc32: str  # of the raw bytes, 8 hex digits
+    sum: float | None = None  # of the elements; None: not finite or not a number type
+
+
+class Memory(Record, kw_only=True):
+    """Peak resident set (VmHWM) of the runner's process at three moments."""
+
+    before_load_kb: int | None = None
+    after_compile_kb: int | None = None
+    peak_kb: int | None = None
+
+
+class Measurement(Record, kw_only=True):
+    """What the runner measured in one process. Latencies in microseconds, in order."""
+
+    init_us: float  # opening the library, the environment and the model file
+    compile_us: float
+    first_inference_us: float
+    warmup_us: tuple[float, ...]
+    samples_us: tuple[float, ...]
+    clock: str
+    stopped_by: Literal["interval", "max_seconds", "max_samples"]
+    memory: Memory
+    delegation: Delegation | None = None  # None: not told
+    outputs: tuple[Output, ...]
+    input_source: str = "seeded"  # seeded, or the sha256 of the input file
+    affinity_mask: str | None = None  # obtained, hex
+
+    def __post_init__(self) -> None:
+        _require(len(self.samples_us) > 0, "a measurement holds at least one sample")
+        _require(all(s > 0 for s in self.samples_us), "a latency is more than 0 us")
+
+
+class RunnerIdentity(Record, kw_only=True):
+    """Which binaries ran."""
+
+    contract: int
+    version: str
+    sha256: str
+    abi: str
+    library_sha256: str
+    library_version: str | None = None
+
+
+class Doubt(Record, kw_only=True):
+    """A reason to distrust a trial, with its numbers and its cure."""
+
+    kind: str  # a heading of docs/variance.md
+    message: str
+    cure: str
+    numbers: dict[str, float] = {}
+
+
+class Trial(Record, kw_only=True):
+    """One planned trial on one phone, done: ok, failed or skipped."""
+
+    schema: int = SCHEMA
+    key: str
+    index: int
+    device: str  # serial
+    virtual: bool
+    model: str
+    model_sha256: str
+    config: Config
+    precision: Precision
+    repetition: int
+    status: Status
+    reason: str | None = None
+    stage: str | None = None  # where it failed
+    started_at: str
+    duration_s: float
+    argv: tuple[str, ...] = ()
+    pushed_bytes: int = 0
+    runner: RunnerIdentity | None = None
+    measurement: Measurement | None = None
+    state_before: DeviceState | None = None
+    state_after: DeviceState | None = None
+    doubts: tuple[Doubt, ...] = ()
+
+    def __post_init__(self) -> None:
+        ok = self.status == "ok"
+        _require(ok == (self.reason is None), f"a {self.status} trial and its reason disagree")
+        _require(ok == (self.measurement is not None), "only an ok trial holds a measurement")
+
+
+R = TypeVar("R")
+
+
+def encode(record: Record) -> bytes:
+    """One line of JSON without a line end."""
+    return msgspec.json.encode(record)
+
+
+def decode(data: bytes | str, kind: type[R]) -> R:
+    """The record in a JSON text; StoreError when it holds anything else."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        name = getattr(kind, "__name__", str(kind))
+        raise StoreError(f"not a {name} of schema {SCHEMA}: {error}") from error
+
+
+def to_plain(record: Record) -> dict[str, Any]:
+    """The record as plain dictionaries, lists and scalars."""
+    plain: dict[str, Any] = msgspec.to_builtins(record)
+    return plain
+
+
+def device_title(device: Device) -> str:
+    """How a device is called in headings, tables and plots; a virtual one says so."""
+    name = device.model or device.serial
+    if not device.virtual:
+        return name
+    return f"{name} [virtual{', reduced fidelity' if device.fidelity == 'reduced' else ''}]"
+
+
+def trial_key(device: str, planned: PlannedTrial) -> str:
+    """A name for a trial that is unique in its run and safe as a file name."""
+    config = planned.config
+    exact = "\0".join(
+        [
+            device,
+            planned.model,
+            str(config.threads),
+            config.delegate,
+            config.affinity,
+            str(planned.repetition),
+        ]
+    )
+    digest = hashlib.sha256(exact.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    readable = f"{planned.model}.t{config.threads}-{config.delegate}.r{planned.repetition}"
+    slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", readable).strip("._-")[:80] or "trial"
+    return f"{slug}.{digest}"
+
+
+def _require(true: bool, message: str) -> None:
+    if not true:
+        raise ValueError(message)
