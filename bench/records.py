@@ -32,14 +32,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all records: frozen, named fields only, unknown fields refused."""
 
 
-class Cluster(Record, kw_only=True):
+class Cluster(Record, frozen=True, kw_only=True):
     """Cores that share one clock."""
 
     cpus: tuple[int, ...]
     max_khz: int | None = None
 
 
-class Device(Record, kw_only=True):
+class Device(Record, frozen=True, kw_only=True):
     """A phone, or a virtual phone, as it describes itself."""
 
     serial: str
@@ -68,7 +68,7 @@ class Device(Record, kw_only=True):
         )
 
 
-class DeviceState(Record, kw_only=True):
+class DeviceState(Record, frozen=True, kw_only=True):
     """What a phone said about itself at one moment, before or after a trial."""
 
     taken_at: str  # host clock, UTC, ISO 8601
@@ -85,7 +85,7 @@ class DeviceState(Record, kw_only=True):
     screen_on: bool | None = None
 
 
-class Published(Record, kw_only=True):
+class Published(Record, frozen=True, kw_only=True):
     """An accuracy that somebody printed, with where it stands."""
 
     top1_error_pct: float
@@ -96,7 +96,7 @@ class Published(Record, kw_only=True):
         _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
 
 
-class Model(Record, kw_only=True):
+class Model(Record, frozen=True, kw_only=True):
     """A .tflite file and what is known of it."""
 
     name: str
@@ -122,7 +122,7 @@ class Model(Record, kw_only=True):
         _require(self.size_bytes > 0, "a model file is not empty")
 
 
-class ModelSpec(Record, kw_only=True):
+class ModelSpec(Record, frozen=True, kw_only=True):
     """One model that a sweep asks for, before it is made: a family with its axes, or a file."""
 
     family: str | None = None
@@ -138,7 +138,7 @@ class ModelSpec(Record, kw_only=True):
         )
 
 
-class Config(Record, kw_only=True):
+class Config(Record, frozen=True, kw_only=True):
     """How a model is run."""
 
     threads: int = 1
@@ -153,7 +153,7 @@ class Config(Record, kw_only=True):
         )
 
 
-class Precision(Record, kw_only=True):
+class Precision(Record, frozen=True, kw_only=True):
     """When a trial has sampled enough."""
 
     interval: float = 0.01  # half-width of the median's 95 % interval / median; 0: run to a limit
@@ -170,7 +170,7 @@ class Precision(Record, kw_only=True):
         _require(0 <= self.warmup_max_seconds <= 600, "warmup_max_seconds lies between 0 and 600")
 
 
-class PlannedTrial(Record, kw_only=True):
+class PlannedTrial(Record, frozen=True, kw_only=True):
     """One start of the runner that a sweep asks of every phone."""
 
     index: int
@@ -179,7 +179,7 @@ class PlannedTrial(Record, kw_only=True):
     repetition: int
 
 
-class Output(Record, kw_only=True):
+class Output(Record, frozen=True, kw_only=True):
     """What a model's output held after the last inference."""
 
     name: str
@@ -189,7 +189,7 @@ class Output(Record, kw_only=True):
     sum: float | None = None  # of the elements; None: not finite or not a number type
 
 
-class Memory(Record, kw_only=True):
+class Memory(Record, frozen=True, kw_only=True):
     """Peak resident set (VmHWM) of the runner's process at three moments."""
 
     before_load_kb: int | None = None
@@ -197,7 +197,7 @@ class Memory(Record, kw_only=True):
     peak_kb: int | None = None
 
 
-class Measurement(Record, kw_only=True):
+class Measurement(Record, frozen=True, kw_only=True):
     """What the runner measured in one process. Latencies in microseconds, in order."""
 
     init_us: float  # opening the library, the environment and the model file
@@ -218,7 +218,7 @@ class Measurement(Record, kw_only=True):
         _require(all(s > 0 for s in self.samples_us), "a latency is more than 0 us")
 
 
-class RunnerIdentity(Record, kw_only=True):
+class RunnerIdentity(Record, frozen=True, kw_only=True):
     """Which binaries ran."""
 
     contract: int
@@ -229,7 +229,7 @@ class RunnerIdentity(Record, kw_only=True):
     library_version: str | None = None
 
 
-class Doubt(Record, kw_only=True):
+class Doubt(Record, frozen=True, kw_only=True):
     """A reason to distrust a trial, with its numbers and its cure."""
 
     kind: str  # a heading of docs/variance.md
@@ -238,7 +238,7 @@ class Doubt(Record, kw_only=True):
     numbers: dict[str, float] = {}
 
 
-class Trial(Record, kw_only=True):
+class Trial(Record, frozen=True, kw_only=True):
     """One planned trial on one phone, done: ok, failed or skipped."""
 
     schema: int = SCHEMA
