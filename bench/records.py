@@ -179,6 +179,21 @@ class PlannedTrial(Record, frozen=True, kw_only=True):
     repetition: int
 
 
+class Plan(Record, frozen=True, kw_only=True):
+    """What a sweep run set out to do: the same trials on every device, in this order."""
+
+    schema: int = SCHEMA
+    name: str
+    seed: int
+    created_at: str
+    repetitions: int
+    precision: Precision
+    trials: tuple[PlannedTrial, ...]
+    devices: tuple[str, ...]  # ids, see device_id
+    versions: dict[str, str] = {}
+    host: dict[str, str] = {}
+
+
 class Output(Record, frozen=True, kw_only=True):
     """What a model's output held after the last inference."""
 
@@ -244,7 +259,7 @@ class Trial(Record, frozen=True, kw_only=True):
     schema: int = SCHEMA
     key: str
     index: int
-    device: str  # serial
+    device: str  # id, see device_id
     virtual: bool
     model: str
     model_sha256: str
@@ -291,6 +306,11 @@ def to_plain(record: Record) -> dict[str, Any]:
     """The record as plain dictionaries, lists and scalars."""
     plain: dict[str, Any] = msgspec.to_builtins(record)
     return plain
+
+
+def device_id(device: Device) -> str:
+    """What tells one phone from another: its own serial number, else the one adb gave it."""
+    return device.identity or device.serial
 
 
 def device_title(device: Device) -> str:
