@@ -1,4 +1,4 @@
-"""Reasons to distrust a trial: each with its numbers, its cure and a heading in docs/variance.md."""
+"""Reasons to distrust a trial, with numbers and a cure; docs/variance.md has a heading for each."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def _of_samples(measurement: Measurement, precision: Precision) -> Iterator[Doub
 
 def _of_delegation(measurement: Measurement, config: Config) -> Iterator[Doubt]:
     if config.delegate != "none" and measurement.delegation in ("partial", "none"):
+        taken = "some" if measurement.delegation == "partial" else "none"
         yield Doubt(
             kind="partial delegation",
-            message=f"delegate {config.delegate} took"
-            f" {'some' if measurement.delegation == 'partial' else 'none'} of the model's operators",
+            message=f"delegate {config.delegate} took {taken} of the model's operators",
             cure="expect the latency of the builtin kernels for the rest",
         )
 
