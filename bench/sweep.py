@@ -1,0 +1,325 @@
+"""A sweep file (TOML) becomes a validated, ordered, seeded plan of trials.
+
+What is wrong with a file is said with its line before anything touches a phone.
+Whether a family knows an axis, and whether its values fit together, is `bench.zoo`'s to say.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import itertools
+import random
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, get_args, get_type_hints
+
+import msgspec
+
+from bench.errors import SweepError
+from bench.records import Config, ModelSpec, PlannedTrial, Precision, Record
+
+SIZE_LIMIT = 1 << 20  # bytes of a sweep file
+TOP_KEYS = ("name", "repetitions", "seed", "models", "config", "precision")
+CONFIG_KEYS = ("threads", "delegate", "affinity")
+Scalar = bool | int | float | str
+
+
+class Sweep(Record, frozen=True, kw_only=True):
+    """A sweep file, read and checked."""
+
+    name: str
+    text: str  # the file as given
+    file: str
+    seed: int
+    repetitions: int
+    models: tuple[ModelSpec, ...]
+    configs: tuple[Config, ...]
+    precision: Precision
+
+
+def load(path: Path) -> Sweep:
+    """Read and check a sweep file; SweepError names the line of what is wrong."""
+    text = _text_of(path)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SweepError(f"{path}: not TOML: {error}.") from error
+    where = _Where(path, text)
+    where.refuse_unknown(table, TOP_KEYS)
+    return Sweep(
+        name=_name(table, path, where),
+        text=text,
+        file=str(path),
+        seed=_whole(table, "seed", 1, 0, 2**31 - 1, where),
+        repetitions=_whole(table, "repetitions", 1, 1, 10_000, where),
+        models=_models(table, where),
+        configs=_configs(table, where),
+        precision=_precision(table, where),
+    )
+
+
+def plan_trials(sweep: Sweep, models: Sequence[str]) -> tuple[PlannedTrial, ...]:
+    """Every model under every config, repetitions outermost, shuffled within each repetition.
+
+    Shuffling spreads what drifts over the whole sweep (heat, charge, other processes) evenly
+    over the cells instead of giving it to the last ones; the same seed gives the same order.
+    """
+    cells = list(itertools.product(models, sweep.configs))
+    shuffle = random.Random(sweep.seed).shuffle  # noqa: S311  an order, not a secret
+    order: list[tuple[int, str, Config]] = []
+    for repetition in range(sweep.repetitions):
+        shuffle(cells)
+        order += [(repetition, model, config) for model, config in cells]
+    return tuple(
+        PlannedTrial(index=index, model=model, config=config, repetition=repetition)
+        for index, (repetition, model, config) in enumerate(order)
+    )
+
+
+class _Where:
+    """Finds the line of a key, so that an error can name it."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self._lines = text.splitlines()
+
+    def line(self, key: str | None, table: str | None = None, nth: int = 0) -> int | None:
+        """The line of `key` in the nth `[table]` or `[[table]]`, or of the table itself."""
+        start, end = self._span(table, nth)
+        if key is None:
+            return start or None
+        wanted = re.compile(rf"""\s*(["']?){re.escape(key)}\1\s*[=.]""")
+        for number in range(start, end):
+            if wanted.match(self._lines[number]):
+                return number + 1
+        return start or None
+
+    def fail(
+        self, what: str, key: str | None, table: str | None = None, nth: int = 0, cure: str = ""
+    ) -> NoReturn:
+        line = self.line(key, table, nth)
+        place = f"{self.path}, line {line}" if line else str(self.path)
+        raise SweepError(f"{place}: {what}", next_step=cure or None)
+
+    def refuse_unknown(
+        self, table: Mapping[str, object], known: Sequence[str], name: str | None = None
+    ) -> None:
+        for key in table:
+            if key not in known:
+                close = difflib.get_close_matches(key, known, n=1)
+                guess = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+                self.fail(f"unknown key {key!r}.", key, name, cure=guess)
+
+    def _span(self, table: str | None, nth: int) -> tuple[int, int]:
+        """First line after the nth header of a table, and the line of the next header."""
+        headers = [
+            (number, match[1])
+            for number, line in enumerate(self._lines)
+            if (match := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line))
+        ]
+        if table is None:
+            return 0, headers[0][0] if headers else len(self._lines)
+        named = [number for number, name in headers if name == table]
+        if nth >= len(named):
+            return 0, len(self._lines)
+        later = [number for number, _ in headers if number > named[nth]]
+        return named[nth] + 1, later[0] if later else len(self._lines)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(SIZE_LIMIT + 1)
+    except IsADirectoryError as error:
+        raise SweepError(f"{path} is a folder.", next_step="Name a sweep file (TOML).") from error
+    except OSError as error:
+        raise SweepError(
+            f"can't read the sweep file {path}: {error.strerror or error}.",
+            next_step="examples/quickstart.toml shows how one looks.",
+        ) from error
+    except ValueError as error:  # a NUL in the name
+        raise SweepError(f"can't read the sweep file {path!r}: {error}.") from error
+    if len(data) > SIZE_LIMIT:
+        raise SweepError(f"{path} is larger than 1 MiB: not a sweep file.")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SweepError(f"{path} is not UTF-8 text: not a sweep file.") from error
+
+
+def _name(table: Mapping[str, Any], path: Path, where: _Where) -> str:
+    name = table.get("name", path.stem)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        where.fail(
+            f"name is {name!r}, and it becomes a folder's name.",
+            "name" if "name" in table else None,
+            cure="Use up to 64 letters, digits, '.', '_' and '-'.",
+        )
+    return name
+
+
+def _whole(
+    table: Mapping[str, Any], key: str, default: int, low: int, high: int, where: _Where
+) -> int:
+    value = table.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        where.fail(f"{key} must be a whole number from {low} to {high}, not {value!r}.", key)
+    return value
+
+
+def _models(table: Mapping[str, Any], where: _Where) -> tuple[ModelSpec, ...]:
+    entries = table.get("models")
+    if not isinstance(entries, list) or not entries:
+        where.fail("no models.", "models", cure="Add a [[models]] table.")
+    specs: list[ModelSpec] = []
+    for nth, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            where.fail(f"models holds {entry!r}.", "models", cure="Write it as [[models]].")
+        for spec in _specs(entry, nth, table.get("seed", 1), where):
+            twin = next((s for s in specs if _same_model(s, spec)), None)
+            if twin is not None:
+                where.fail(
+                    f"{_spec_title(spec)} is asked for twice (first in line {twin.line}).",
+                    None,
+                    "models",
+                    nth,
+                )
+            specs.append(spec)
+    return tuple(specs)
+
+
+def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iterator[ModelSpec]:
+    """Every model of one [[models]] table."""
+    line = where.line(None, "models", nth)
+    values = {
+        key: _axis(value, key, where, "models", nth)
+        for key, value in entry.items()
+        if key != "family"
+    }
+    quantizations = [str(q) for q in values.pop("quantization", ["float32"])]
+    patterns = values.pop("files", None)
+    if (patterns is None) == ("family" not in entry):
+        where.fail("a [[models]] table needs either family or files.", None, "models", nth)
+    if patterns is not None:
+        if values:
+            key = next(iter(values))
+            where.fail(f"{key!r} does not apply to files.", key, "models", nth)
+        for file in _files(patterns, nth, where):
+            for quantization in quantizations:
+                yield ModelSpec(file=file, quantization=quantization, seed=seed, line=line)
+        return
+    family = entry["family"]
+    if not isinstance(family, str):
+        where.fail(f"family must be one name, not {family!r}.", "family", "models", nth)
+    for point in itertools.product(*values.values()):
+        for quantization in quantizations:
+            yield ModelSpec(
+                family=family,
+                axes=dict(zip(values, point, strict=True)),
+                quantization=quantization,
+                seed=seed,
+                line=line,
+            )
+
+
+def _axis(value: Any, key: str, where: _Where, table: str, nth: int = 0) -> list[Scalar]:
+    """One axis as a list of its points; a single value is an axis of one."""
+    points = value if isinstance(value, list) else [value]
+    if not points:
+        where.fail(f"{key} is empty.", key, table, nth, cure="Give it at least one value.")
+    for point in points:
+        if not isinstance(point, bool | int | float | str):
+            where.fail(f"{key} holds {point!r}.", key, table, nth)
+    if len({(type(p) is bool, p) for p in points}) < len(points):
+        where.fail(f"{key} holds a value twice: {points}.", key, table, nth)
+    return points
+
+
+def _files(patterns: Iterable[Scalar], nth: int, where: _Where) -> list[str]:
+    """The files that patterns name, beside the sweep file unless absolute."""
+    found: list[str] = []
+    for pattern in patterns:
+        base = where.path.parent
+        if not isinstance(pattern, str) or not pattern or "\0" in pattern:
+            where.fail(f"files holds {pattern!r}.", "files", "models", nth)
+        literal = base / pattern  # a name may itself hold * or [
+        matches = (
+            [str(literal)]
+            if literal.exists()
+            else sorted(_glob(str(Path(glob.escape(str(base))) / pattern)))
+        )
+        matches = [match for match in matches if match not in found]
+        if not matches:
+            where.fail(
+                f"files = {pattern!r} names no file.",
+                "files",
+                "models",
+                nth,
+                cure=f"Paths are looked for beside the sweep file, in {base.resolve()}.",
+            )
+        found += matches
+    return found
+
+
+def _configs(table: Mapping[str, Any], where: _Where) -> tuple[Config, ...]:
+    section = _section(table, "config", where)
+    where.refuse_unknown(section, CONFIG_KEYS, "config")
+    axes = {key: _axis(section[key], key, where, "config") for key in CONFIG_KEYS if key in section}
+    configs = []
+    for point in itertools.product(*axes.values()):
+        values: dict[str, Any] = dict(zip(axes, point, strict=True))
+        configs.append(_made(Config, values, "config", where))
+    return tuple(configs)
+
+
+def _precision(table: Mapping[str, Any], where: _Where) -> Precision:
+    section = _section(table, "precision", where)
+    where.refuse_unknown(section, Precision.__struct_fields__, "precision")
+    made: Precision = _made(Precision, dict(section), "precision", where)
+    return made
+
+
+def _section(table: Mapping[str, Any], name: str, where: _Where) -> Mapping[str, Any]:
+    section = table.get(name, {})
+    if not isinstance(section, dict):
+        where.fail(f"{name} must be a table, not {section!r}.", name, cure=f"Write [{name}].")
+    return section
+
+
+def _glob(pattern: str) -> list[str]:
+    return glob.glob(pattern, recursive=True)  # noqa: PTH207  Path.glob refuses absolute patterns
+
+
+def _made(kind: Any, values: dict[str, Any], table: str, where: _Where) -> Any:
+    """A record of `values`; what it refuses is said with the line of the key it speaks of."""
+    for key, value in values.items():
+        wanted = get_type_hints(kind)[key]
+        try:
+            msgspec.convert(value, wanted, strict=True)
+        except msgspec.ValidationError:
+            where.fail(f"{key} must be {_in_words(wanted)}, not {value!r}.", key, table)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        what = str(error)
+        culprit = next((key for key in values if key in what), None)
+        shown = f" ({culprit} = {values[culprit]!r})" if culprit is not None else ""
+        where.fail(f"{what}{shown}.", culprit, table)
+
+
+def _in_words(wanted: Any) -> str:
+    if get_args(wanted):
+        return "one of " + ", ".join(repr(value) for value in get_args(wanted))
+    return {int: "a whole number", float: "a number"}.get(wanted, "text")
+
+
+def _same_model(a: ModelSpec, b: ModelSpec) -> bool:
+    return (a.family, a.file, a.axes, a.quantization) == (b.family, b.file, b.axes, b.quantization)
+
+
+def _spec_title(spec: ModelSpec) -> str:
+    axes = ", ".join(f"{key} = {value}" for key, value in spec.axes.items())
+    return f"{spec.family or spec.file!r}{f' with {axes}' if axes else ''}, {spec.quantization},"
