@@ -1,0 +1,105 @@
+"""Results on disk survive crashes, and two writers."""
+
+import pytest
+from test_records import a_trial
+
+from bench import store
+from bench.errors import StoreError
+from bench.records import Device, Model, Plan, Precision
+
+DEVICE = Device(serial="S1", virtual=False, model="Phone")
+MODEL = Model(name="m", path="m.tflite", sha256="0" * 64, size_bytes=4)
+
+
+def a_plan(name="s"):
+    return Plan(
+        name=name,
+        seed=1,
+        created_at="2026-01-01T00:00:00+00:00",
+        repetitions=1,
+        precision=Precision(),
+        trials=(),
+        devices=("S1",),
+    )
+
+
+def a_run(folder, name="s"):
+    return store.create_run(folder, "name = 's'\n", a_plan(name), {"S1": DEVICE}, {"m": MODEL})
+
+
+def test_what_is_appended_is_read_back_in_order(tmp_path):
+    writer = a_run(tmp_path)
+    trials = [a_trial(key=f"k{n}", index=n) for n in range(3)]
+    for trial in trials:
+        writer.append(trial)
+    writer.close()
+    assert list(store.read_trials(writer.path)) == trials
+    run = store.read_run(writer.path)
+    assert (run.plan, run.devices, run.models) == (a_plan(), {"S1": DEVICE}, {"m": MODEL})
+    assert (writer.path / "sweep.toml").read_text() == "name = 's'\n"
+
+
+def test_a_line_cut_by_a_crash_is_not_a_trial_and_is_dropped_on_resume(tmp_path):
+    writer = a_run(tmp_path)
+    writer.append(a_trial(key="whole"))
+    writer.close()
+    with (writer.path / "trials.jsonl").open("ab") as file:
+        file.write(b'{"schema":1,"key":"cut')
+    assert [t.key for t in store.read_trials(writer.path)] == ["whole"]
+    again = store.resume_run(writer.path)
+    again.append(a_trial(key="next"))
+    again.close()
+    assert [t.key for t in store.read_trials(writer.path)] == ["whole", "next"]
+
+
+def test_a_spoiled_line_in_the_middle_is_named_not_read_over(tmp_path):
+    writer = a_run(tmp_path)
+    writer.close()
+    (writer.path / "trials.jsonl").write_bytes(b'{"schema":1}\n')
+    with pytest.raises(StoreError, match=r"trials\.jsonl, line 1"):
+        list(store.read_trials(writer.path))
+
+
+def test_two_processes_may_not_write_into_one_run(tmp_path):
+    writer = a_run(tmp_path)
+    with pytest.raises(StoreError, match="another bench is writing"):
+        store.resume_run(writer.path)
+    writer.close()
+    store.resume_run(writer.path).close()
+
+
+def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path):
+    writers = [a_run(tmp_path) for _ in range(3)]
+    assert len({w.path for w in writers}) == 3
+    assert store.latest_run(tmp_path, "s") == max(w.path for w in writers)
+    for writer in writers:
+        writer.close()
+
+
+def test_an_unwritable_folder_is_one_clear_error(tmp_path):
+    (tmp_path / "results").write_text("a file stands where the folder should be")
+    with pytest.raises(StoreError, match=r"can't write results in .*--results"):
+        a_run(tmp_path / "results")
+
+
+def test_a_log_is_bounded(tmp_path):
+    writer = a_run(tmp_path)
+    writer.log("k", ("runner", "--model=x"), b"x" * (store.LOG_LIMIT * 2))
+    writer.close()
+    assert (writer.path / "logs" / "k.txt").stat().st_size == store.LOG_LIMIT
+
+
+def test_runs_are_found_at_every_level(tmp_path):
+    paths = []
+    for name in ("a", "b"):
+        writer = a_run(tmp_path, name)
+        paths.append(writer.path)
+        writer.close()
+    assert store.find_runs(paths[0]) == [paths[0]]
+    assert store.find_runs(tmp_path / "b") == [paths[1]]
+    assert store.find_runs(tmp_path) == paths
+    with pytest.raises(StoreError, match="no results"):
+        store.find_runs(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StoreError, match="no run"):
+        store.find_runs(tmp_path / "empty")
