@@ -1,6 +1,5 @@
 """A sweep file becomes a plan, or one error with the line of what is wrong."""
 
-import contextlib
 import json
 
 import pytest
@@ -135,6 +134,13 @@ def test_a_missing_file_a_folder_and_a_binary_are_each_named(tmp_path):
 def test_any_text_is_a_sweep_or_an_error_that_names_the_file(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "any.toml"
     file.write_text(text, errors="ignore")
-    with pytest.raises(SweepError, match=r"any\.toml"):
+    complaint = complaint_of(file)
+    assert complaint is None or str(file) in complaint
+
+
+def complaint_of(file):
+    try:
         sweep.load(file)
-        raise SweepError("any.toml was a sweep after all")
+    except SweepError as error:
+        return str(error)
+    return None
