@@ -6,6 +6,7 @@
     ├── ModelError       a model can't be made, read or counted
     ├── DeviceError      a phone can't be found, reached or written to
     │   ├── DeviceLost   the connection ended or went silent in the middle
+    │   ├── DeviceTimeout  a command ran past its deadline on a phone that still answers
     │   └── DeviceFull   the phone has no space left
     ├── RuntimeMissing   no runner or library for this phone is at hand
     ├── RunnerError      the runner on the phone failed, or its output can't be trusted
@@ -47,6 +48,10 @@ class DeviceError(BenchError):
 
 class DeviceLost(DeviceError):
     """The connection to a phone ended, or went silent, in the middle of something."""
+
+
+class DeviceTimeout(DeviceError):
+    """A command ran past its deadline on a phone that still answers."""
 
 
 class DeviceFull(DeviceError):

@@ -1,0 +1,241 @@
+"""A phone behind an adb server: each call is one connection, and each wait has an end."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from io import FileIO
+from pathlib import Path
+
+from bench.device import shell, sync
+from bench.device.parse.df import parse_df
+from bench.device.parse.text import printable
+from bench.device.phone import WORK_DIR, Finished
+from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
+from bench.errors import BenchError, DeviceError, DeviceFull, DeviceLost, DeviceTimeout
+
+# A phone that answers at all opens a stream in milliseconds; one that swaps, in seconds.
+_OPEN_S = 10.0
+_KILL_S = 3.0
+
+_AFTER_LOSS = "Check the cable and that the phone is on, then run the command again."
+
+
+class AdbPhone:
+    """A `Phone` over an adb server. Safe to use from several threads."""
+
+    def __init__(self, serial: str, features: frozenset[str], *, host: str, port: int) -> None:
+        self._serial = serial
+        self._address = (host, port)
+        self._lock = threading.Lock()
+        self._open: set[Wire] = set()
+        self.features = features
+        self.verified: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"AdbPhone({self._serial!r})"
+
+    @property
+    def serial(self) -> str:
+        return self._serial
+
+    def run(
+        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
+    ) -> Finished:
+        """Run one program to its end; after `deadline_s` in all it is killed instead.
+
+        Whatever else ends the wait early, also Ctrl-C, kills the program on the phone too.
+        """
+        started = time.monotonic()
+        output = shell.Output()
+        try:
+            exit_code = self._run(argv, stdin, started + deadline_s, output)
+        except (WireEnded, Refused) as error:
+            raise self._lost(f"while it ran {_program(argv)}", error) from error
+        except WireAborted as error:
+            self._kill(output)
+            raise self._interrupted() from error
+        except WireGarbage as error:
+            raise self._garbage(error) from error
+        except WireTimeout as error:
+            raise self._overdue(argv, deadline_s, output) from error
+        except shell.TooMuchOutput as error:
+            self._kill(output)
+            limit = f"{shell.MAX_OUTPUT_BYTES >> 20} MB"
+            what = f"{_program(argv)} on {self._serial!r} printed more than {limit}"
+            raise DeviceError(f"{what} and was stopped.") from error
+        except (KeyboardInterrupt, SystemExit):
+            self._kill(output)
+            raise
+        apart = "shell_v2" in self.features
+        return Finished(
+            exit_code=exit_code,
+            stdout=bytes(output.stdout),
+            stderr=bytes(output.stderr) if apart else None,
+            duration_s=time.monotonic() - started,
+            pid=output.pid,
+        )
+
+    def push(self, local: Path, remote: str, *, mode: int = 0o644) -> int:
+        """Copy a file to the phone; the bytes sent. A failure may leave a part of it there."""
+        with (
+            _reading(local) as file,
+            self._explained(f"while it took {remote}", local),
+            self._wire(time.monotonic() + _OPEN_S) as wire,
+        ):
+            return sync.push(wire, file, remote, mode)
+
+    def pull(self, remote: str, local: Path) -> int:
+        """Copy a file from the phone; the bytes received. `local` comes whole or not at all."""
+        part = local.with_name(f"{local.name}.{secrets.token_hex(4)}.part")
+        try:
+            with (
+                part.open("xb") as file,
+                self._explained(f"while it sent {remote}"),
+                self._wire(time.monotonic() + _OPEN_S) as wire,
+            ):
+                received = sync.pull(wire, remote, file)
+            part.replace(local)
+        except OSError as error:
+            raise BenchError(f"Can't write {str(local)!r}: {error.strerror}.") from error
+        finally:
+            part.unlink(missing_ok=True)
+        return received
+
+    def interrupt(self) -> None:
+        """End what other threads are doing with this phone now: they get a DeviceError."""
+        with self._lock:
+            for wire in self._open:
+                wire.abort()
+
+    def _run(
+        self, argv: Sequence[str], stdin: bytes | None, deadline: float, output: shell.Output
+    ) -> int:
+        nonce = f"bench-{secrets.token_hex(8)}"
+        opening = min(deadline, time.monotonic() + _OPEN_S)
+        if "shell_v2" in self.features:
+            with self._wire(opening) as wire:
+                return shell.run_v2(wire, argv, stdin or b"", nonce, output, deadline)
+        with self._stdin_file(stdin, nonce) as path, self._wire(opening) as wire:
+            return shell.run_v1(wire, argv, path, nonce, output, deadline)
+
+    @contextlib.contextmanager
+    def _wire(self, deadline: float) -> Iterator[Wire]:
+        """A connection to the phone itself, closed at the end."""
+        with Wire.open(*self._address, deadline) as wire:
+            with self._lock:
+                self._open.add(wire)
+            try:
+                try:
+                    wire.request(f"host:transport:{self._serial}")
+                except Refused as error:
+                    raise WireEnded(str(error)) from error
+                yield wire
+            finally:
+                with self._lock:
+                    self._open.discard(wire)
+
+    @contextlib.contextmanager
+    def _stdin_file(self, stdin: bytes | None, nonce: str) -> Iterator[str | None]:
+        """The input of a command on a phone that can't be told where a stream ends."""
+        if stdin is None:
+            yield None
+            return
+        remote = f"{WORK_DIR}/{nonce}"
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(stdin)
+            file.flush()
+            self.push(Path(file.name), remote)
+        try:
+            yield remote
+        finally:
+            self._try(f"rm -f {remote}")
+
+    def _kill(self, output: shell.Output) -> bool:
+        """Kill a program and what it started; False when the phone does not even answer."""
+        if output.pid is None or output.group is None or output.pid <= 1 or output.group <= 1:
+            return self._try("true")
+        # adbd makes each command a group of its own. Two spellings, because old shells take
+        # "--" for a process.
+        group = f"kill -KILL -- -{output.group} || kill -KILL -{output.group}"
+        return self._try(f"{{ {group}; kill -KILL {output.pid}; }} 2>/dev/null")
+
+    def _try(self, line: str) -> bool:
+        """Run a line of our own making for its effect; False when nothing answers in time."""
+        try:
+            with self._wire(time.monotonic() + _KILL_S) as wire:
+                wire.request(f"shell:{line}")
+                wire.drain()
+        except (WireTimeout, WireEnded, WireAborted, WireGarbage, Refused):
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _explained(self, when: str, local: Path | None = None) -> Iterator[None]:
+        """Turn what can go wrong with a file into errors that name the phone."""
+        try:
+            yield
+        except Refused as error:
+            raise self._refused(when, str(error), local) from error
+        except WireTimeout as error:
+            raise self._lost(when, "no answer") from error
+        except WireEnded as error:
+            raise self._lost(when, error) from error
+        except WireAborted as error:
+            raise self._interrupted() from error
+        except WireGarbage as error:
+            raise self._garbage(error) from error
+
+    def _overdue(self, argv: Sequence[str], deadline_s: float, output: shell.Output) -> DeviceError:
+        """A command that hangs on a phone that answers, or a phone that hangs."""
+        if self._kill(output):
+            what = f"{_program(argv)} on {self._serial!r} was not done after {deadline_s:g} s"
+            return DeviceTimeout(f"{what} and was stopped.")
+        return self._lost(f"while it ran {_program(argv)}", "no answer")
+
+    def _refused(self, when: str, reason: str, local: Path | None) -> DeviceError:
+        if local is None or not re.search("no space left|quota exceeded", reason, re.IGNORECASE):
+            return DeviceError(f"{self._serial!r} refused {when}: {printable(reason)}.")
+        size = f"{local.name!r} ({local.stat().st_size / 1e6:.1f} MB)"
+        free = self._free_kb()
+        rest = "" if free is None else f" {free * 1024 / 1e6:.1f} MB are free in {WORK_DIR}."
+        return DeviceFull(
+            f"{self._serial!r} has no space for {size}.{rest}",
+            next_step="Remove something from the phone, then run the command again.",
+        )
+
+    def _free_kb(self) -> int | None:
+        try:
+            done = self.run(["df", "-k", str(Path(WORK_DIR).parent)], deadline_s=_KILL_S)
+        except DeviceError:
+            return None
+        return parse_df(done.stdout.decode("utf-8", "replace"))
+
+    def _lost(self, when: str, reason: object) -> DeviceLost:
+        told = printable(str(reason)).rstrip(".")
+        return DeviceLost(f"{self._serial!r} was lost {when}: {told}.", next_step=_AFTER_LOSS)
+
+    def _garbage(self, error: WireGarbage) -> DeviceError:
+        return DeviceError(f"{self._serial!r} answered what is not adb: {printable(str(error))}.")
+
+    def _interrupted(self) -> DeviceError:
+        return DeviceError(f"The work on {self._serial!r} was interrupted.")
+
+
+@contextlib.contextmanager
+def _reading(local: Path) -> Iterator[FileIO]:
+    try:
+        file = FileIO(local)
+    except OSError as error:
+        raise BenchError(f"Can't read {str(local)!r}: {error.strerror}.") from error
+    with file:
+        yield file
+
+
+def _program(argv: Sequence[str]) -> str:
+    return printable(argv[0].rpartition("/")[2])

@@ -1,0 +1,218 @@
+"""adb servers: the user's own, and a private one for virtual phones."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.device.parse.text import printable
+from bench.device.wire import Refused, Wire, WireEnded, WireGarbage, WireTimeout
+from bench.errors import DeviceError
+
+_QUERY_S = 10.0
+_START_S = 20.0
+# adb itself gives up on a phone that takes a connection and never speaks after 10 s.
+_CONNECT_S = 15.0
+
+_NO_ADB = (
+    "Install Android's platform tools (Debian: `apt install adb`), "
+    "or name the binary in ADBUTILS_ADB_PATH."
+)
+
+# The server lives as long as the pipe at the shell's stdin, which this process holds open:
+# however this process ends, also by SIGKILL, the pipe closes and the server is ended.
+_LEASH = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+(read -r _; kill "$server") <&3 & leash=$!
+wait "$server"
+kill "$leash"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AdbServer:
+    """Where an adb server listens."""
+
+    host: str
+    port: int
+
+    def query(self, service: str, *, deadline_s: float = _QUERY_S) -> str:
+        """Ask the server itself; its answer. DeviceError with its reason when it refuses."""
+        try:
+            with Wire.open(self.host, self.port, time.monotonic() + deadline_s) as wire:
+                wire.request(service)
+                return wire.block().decode("utf-8", "replace")
+        except Refused as error:
+            raise DeviceError(f"The adb server refused: {printable(str(error))}.") from error
+        except WireTimeout as error:
+            raise DeviceError(
+                f"The adb server at {self} did not answer {service!r} in {deadline_s:g} s.",
+                next_step="Restart it with `adb kill-server`.",
+            ) from error
+        except (WireEnded, WireGarbage) as error:
+            raise DeviceError(
+                f"No adb server answers at {self}: {printable(str(error))}.",
+                next_step="Start it with `adb start-server`.",
+            ) from error
+
+    def is_up(self) -> bool:
+        try:
+            socket.create_connection((self.host, self.port), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
+    def connect_tcp(self, address: str) -> None:
+        """Have the server connect to a phone at `host:port`, and wait until it is usable."""
+        deadline = time.monotonic() + _CONNECT_S
+        answer = self.query(f"host:connect:{address}", deadline_s=_CONNECT_S)
+        # The server calls each failure a success and says it in words only; and a phone that
+        # it calls connected may be offline.
+        if not answer.startswith(("connected to", "already connected to")):
+            raise DeviceError(f"adb can't connect to {address!r}: {printable(answer)}.")
+        state = "unknown"
+        while time.monotonic() < deadline:
+            with contextlib.suppress(DeviceError):  # "device offline" is an answer here
+                state = self.query(f"host-serial:{address}:get-state")
+            if state == "device":
+                return
+            time.sleep(0.02)
+        raise DeviceError(f"adb connected to {address!r}, but its state is {state!r}.")
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def default_server() -> AdbServer:
+    """The server that the user's own adb talks to, started when it is not up."""
+    server = AdbServer(*_default_address())
+    if server.is_up():
+        return server
+    if server.host not in ("127.0.0.1", "localhost", "::1"):
+        raise DeviceError(
+            f"No adb server answers at {server}.",
+            next_step="Start it there with `adb -a start-server`, "
+            "or unset ANDROID_ADB_SERVER_ADDRESS to use this machine's.",
+        )
+    _start(server)
+    return server
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[AdbServer]:
+    """An adb server of our own: own port, own key, no USB, gone at the end.
+
+    It never touches the user's server, and phones on USB stay with that.
+    """
+    with tempfile.TemporaryDirectory(prefix="bench-adb-", ignore_cleanup_errors=True) as home:
+        for _ in range(3):  # another process may take the port before adb does
+            server = AdbServer("127.0.0.1", _free_port())
+            with _leashed(server, Path(home)) as child:
+                if _came_up(server, child):
+                    yield server
+                    return
+        raise DeviceError(f"A private adb server did not start: {_last_line(Path(home))}.")
+
+
+def adb_binary() -> str:
+    """The adb to start: $ADBUTILS_ADB_PATH, the one on PATH, the one that adbutils brings."""
+    named = os.environ.get("ADBUTILS_ADB_PATH")
+    if named:
+        if shutil.which(named) is None:
+            raise DeviceError(f"ADBUTILS_ADB_PATH names {named!r}, which can't be run.")
+        return named
+    on_path = shutil.which("adb")
+    if on_path:
+        return on_path
+    import adbutils  # here because it takes 0.2 s to load
+
+    try:
+        return str(adbutils.adb_path())
+    except adbutils.AdbError as error:
+        raise DeviceError("There is no adb on this machine.", next_step=_NO_ADB) from error
+
+
+def _default_address() -> tuple[str, int]:
+    host = os.environ.get("ANDROID_ADB_SERVER_ADDRESS") or os.environ.get("ANDROID_ADB_SERVER_HOST")
+    port = os.environ.get("ANDROID_ADB_SERVER_PORT") or "5037"
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise DeviceError(f"ANDROID_ADB_SERVER_PORT is {port!r}, which is no port number.")
+    return host or "127.0.0.1", int(port)
+
+
+def _start(server: AdbServer) -> None:
+    """Start a server that stays, as every adb command does."""
+    adb = adb_binary()
+    try:
+        done = subprocess.run(
+            [adb, "-P", str(server.port), "start-server"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=_START_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DeviceError(f"{adb!r} can't be run: {error}.", next_step=_NO_ADB) from error
+    if done.returncode != 0:
+        told = printable(done.stderr.decode("utf-8", "replace"))
+        raise DeviceError(f"`{adb} start-server` failed: {told}.")
+
+
+@contextlib.contextmanager
+def _leashed(server: AdbServer, home: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """adb as a child that ends with this process."""
+    # ADB_USB and ADB_EMU: USB phones and emulators belong to the user's server.
+    settings = {"ADB_MDNS": "0", "ADB_MDNS_AUTO_CONNECT": "0", "ADB_USB": "0", "ADB_EMU": "0"}
+    settings |= {"HOME": str(home), "ANDROID_USER_HOME": str(home), "TMPDIR": str(home)}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("ADB_", "ANDROID_"))}
+    adb = [adb_binary(), "-L", f"tcp:localhost:{server.port}", "server", "nodaemon"]
+    with (home / "log").open("wb") as log:
+        child = subprocess.Popen(
+            ["/bin/sh", "-c", _LEASH, "sh", *adb],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            env=inherited | settings,
+            start_new_session=True,  # Ctrl-C in the terminal is for us, not for the server
+        )
+    try:
+        yield child
+    finally:
+        assert child.stdin is not None  # noqa: S101 - it is a pipe
+        child.stdin.close()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, 9)
+            child.wait()
+
+
+def _came_up(server: AdbServer, child: subprocess.Popen[bytes]) -> bool:
+    deadline = time.monotonic() + _START_S
+    while time.monotonic() < deadline and child.poll() is None:
+        if server.is_up():
+            return True
+        time.sleep(0.005)
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+def _last_line(home: Path) -> str:
+    lines = (home / "log").read_text("utf-8", "replace").strip().splitlines()
+    return printable(lines[-1]) if lines else "it printed nothing"

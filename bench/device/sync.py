@@ -1,0 +1,108 @@
+"""Files to and from a phone over adb's sync protocol, with the phone's own reasons.
+
+adbutils' sync sends parts of 4 KB, has no timeout and drops the reason of a failure.
+"""
+
+from __future__ import annotations
+
+import stat
+import time
+from io import FileIO
+from typing import BinaryIO
+
+from bench.device.wire import Refused, Wire, WireGarbage
+
+# A phone writes as fast as it takes data, so a flash that stalls shows as silence. Cheap
+# flash stalls for seconds when it erases; half a minute is a phone that is gone.
+SILENCE_S = 30.0
+
+# Bounds what a phone can make the host write.
+MAX_PULL_BYTES = 2 << 30
+
+_PART = 64 << 10  # the protocol's largest
+_PARTS = 15  # sent at once: just under the 1 MiB that adb packs into one message
+
+
+def push(wire: Wire, local: FileIO, remote: str, mode: int) -> int:
+    """Send a file; the bytes sent. Refused carries the phone's reason."""
+    wire.request("sync:")
+    target = f"{remote},{stat.S_IFREG | mode}".encode("utf-8", "surrogateescape")
+    wire.send_all(b"SEND" + len(target).to_bytes(4, "little") + target)
+    buffer = memoryview(bytearray(_PARTS * (8 + _PART)))
+    sent = 0
+    while size := _fill(local, buffer):
+        _send_listening(wire, buffer[:size])
+        sent += size - 8 * -(-size // (8 + _PART))
+    _extend(wire)
+    wire.send_all(b"DONE" + int(time.time()).to_bytes(4, "little"))
+    _expect_okay(wire)
+    return sent
+
+
+def pull(wire: Wire, remote: str, local: BinaryIO) -> int:
+    """Receive a file; the bytes received. Refused carries the phone's reason."""
+    wire.request("sync:")
+    source = remote.encode("utf-8", "surrogateescape")
+    wire.send_all(b"RECV" + len(source).to_bytes(4, "little") + source)
+    received = 0
+    while True:
+        _extend(wire)
+        kind, size = _header(wire)
+        if kind == b"DONE":
+            return received
+        if kind == b"FAIL":
+            raise Refused(_reason(wire, size))
+        if kind != b"DATA" or size > _PART:
+            raise WireGarbage(f"{kind!r} with {size} bytes in a file")
+        received += size
+        if received > MAX_PULL_BYTES:
+            raise Refused(f"the file is larger than {MAX_PULL_BYTES >> 20} MB")
+        local.write(wire.receive_exactly(size))
+
+
+def _fill(local: FileIO, buffer: memoryview) -> int:
+    """Fill the buffer with DATA messages from the file; the bytes filled."""
+    used = 0
+    while used < len(buffer):
+        size = local.readinto(buffer[used + 8 : used + 8 + _PART])
+        if size == 0:
+            break
+        buffer[used : used + 4] = b"DATA"
+        buffer[used + 4 : used + 8] = size.to_bytes(4, "little")
+        used += 8 + size
+        if size < _PART:
+            break
+    return used
+
+
+def _send_listening(wire: Wire, data: memoryview) -> None:
+    """Send while listening: a phone that can't write says so at once."""
+    while data:
+        _extend(wire)
+        readable, writable = wire.wait(writable=True)
+        if readable:
+            _expect_okay(wire)
+            raise WireGarbage("OKAY before the end of the file")
+        if writable:
+            data = data[wire.send_some(data) :]
+
+
+def _expect_okay(wire: Wire) -> None:
+    kind, size = _header(wire)
+    if kind == b"FAIL":
+        raise Refused(_reason(wire, size))
+    if kind != b"OKAY":
+        raise WireGarbage(f"{kind!r} after a file")
+
+
+def _header(wire: Wire) -> tuple[bytes, int]:
+    head = wire.receive_exactly(8)
+    return head[:4], int.from_bytes(head[4:], "little")
+
+
+def _reason(wire: Wire, size: int) -> str:
+    return wire.receive_exactly(min(size, 1024)).decode("utf-8", "replace")
+
+
+def _extend(wire: Wire) -> None:
+    wire.deadline = time.monotonic() + SILENCE_S

@@ -1,0 +1,161 @@
+"""A connection to an adb server under a deadline, and the server's own protocol.
+
+adbutils' connection is not used for it: it starts a server on another port by itself when
+none answers, sleeps 10 ms in every close, and bounds each read but never the whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+
+_MAX_REQUEST = 0xFFFF  # a request's length is sent as four hex digits
+
+
+class WireTimeout(Exception):
+    """The deadline passed."""
+
+
+class WireEnded(Exception):
+    """The other side closed the connection."""
+
+
+class WireAborted(Exception):
+    """Another thread of this process ended the connection."""
+
+
+class WireGarbage(Exception):
+    """The other side does not speak the protocol."""
+
+
+class Refused(Exception):
+    """The other side answered FAIL; the text is its reason."""
+
+
+class Wire:
+    """A socket that never waits past its deadline, which may be moved."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self.deadline = deadline  # on time.monotonic()
+        self._sock = sock
+        self._aborted = False
+        self._poll = select.poll()
+        sock.setblocking(False)
+
+    @classmethod
+    def open(cls, host: str, port: int, deadline: float) -> Wire:
+        try:
+            sock = socket.create_connection((host, port), timeout=_left(deadline))
+        except TimeoutError as error:
+            raise WireTimeout from error
+        except OSError as error:
+            raise WireEnded(f"no adb server answers at {host}:{port}") from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return cls(sock, deadline)
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def abort(self) -> None:
+        """End the connection under a thread that waits on it."""
+        self._aborted = True
+        with contextlib.suppress(OSError):  # was closed already
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def wait(self, *, writable: bool = False) -> tuple[bool, bool]:
+        """Wait for data, or also for room to send: (readable, writable)."""
+        self._poll.register(self._sock, select.POLLIN | (select.POLLOUT if writable else 0))
+        ready = self._poll.poll(_left(self.deadline) * 1000)
+        if not ready:
+            raise WireTimeout
+        events = ready[0][1]
+        return bool(events & ~select.POLLOUT), bool(events & select.POLLOUT)
+
+    def send_some(self, data: bytes | memoryview) -> int:
+        """As many bytes as go out without waiting."""
+        try:
+            return self._sock.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise self._ended(error) from error
+
+    def send_all(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self.wait_writable()
+            view = view[self.send_some(view) :]
+
+    def wait_writable(self) -> None:
+        self._poll.register(self._sock, select.POLLOUT)
+        if not self._poll.poll(_left(self.deadline) * 1000):
+            raise WireTimeout
+
+    def receive(self, at_most: int) -> bytes:
+        """One to `at_most` bytes, as soon as there are any."""
+        while True:
+            try:
+                data = self._sock.recv(at_most)
+            except BlockingIOError:
+                self.wait()
+                continue
+            except OSError as error:
+                raise self._ended(error) from error
+            if not data:
+                raise self._ended("the connection was closed")
+            return data
+
+    def drain(self) -> None:
+        """Wait until the other side closes the connection."""
+        with contextlib.suppress(WireEnded):
+            while True:
+                self.receive(64 << 10)
+
+    def receive_exactly(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            parts += self.receive(size - len(parts))
+        return bytes(parts)
+
+    def request(self, service: str) -> None:
+        """Ask the server for a service and wait until it agrees."""
+        name = service.encode("utf-8", "surrogateescape")
+        if len(name) > _MAX_REQUEST:
+            raise Refused(f"a request of {len(name)} bytes is too long for adb")
+        self.send_all(b"%04x%b" % (len(name), name))
+        self.expect_okay()
+
+    def expect_okay(self) -> None:
+        status = self.receive_exactly(4)
+        if status == b"FAIL":
+            raise Refused(self.block().decode("utf-8", "replace"))
+        if status != b"OKAY":
+            raise WireGarbage(f"{status!r} instead of OKAY or FAIL")
+
+    def _ended(self, reason: object) -> WireEnded | WireAborted:
+        return WireAborted() if self._aborted else WireEnded(str(reason))
+
+    def block(self) -> bytes:
+        """A text with its length in four hex digits before it."""
+        digits = self.receive_exactly(4)
+        try:
+            size = int(digits, 16)
+        except ValueError as error:
+            raise WireGarbage(f"{digits!r} instead of a length") from error
+        return self.receive_exactly(size)
+
+
+def _left(deadline: float) -> float:
+    """Seconds until the deadline; WireTimeout when there are none."""
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise WireTimeout
+    return left
