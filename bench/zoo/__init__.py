@@ -1,0 +1,56 @@
+"""Models: written without TensorFlow, or given as files; counted, quantized and checked.
+
+    spec = ModelSpec(family="mobilenet_v1", axes={"alpha": 0.5, "resolution": 224})
+    model = realize(spec, Path("cache"))
+
+A new family is one file with a `FAMILY` and one line in `FAMILIES`; docs/models.md shows how.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from bench.errors import ModelError
+from bench.records import Model, ModelSpec
+from bench.zoo.family import Family
+
+__all__ = ["FAMILIES", "check", "families", "family_named", "realize"]
+
+# Name of each family and the module that holds it, in the order that they are listed in.
+FAMILIES: dict[str, str] = {
+    "mobilenet_v1": "bench.zoo.mobilenet_v1",
+}
+
+
+def families() -> tuple[str, ...]:
+    """The names that a sweep file can ask for."""
+    return tuple(FAMILIES)
+
+
+def family_named(name: str) -> Family:
+    """A family by its name; ModelError names those that exist."""
+    if name not in FAMILIES:
+        raise ModelError(
+            f"There is no family {name!r}.", next_step=f"The families are {', '.join(FAMILIES)}."
+        )
+    found: Family = import_module(FAMILIES[name]).FAMILY
+    return found
+
+
+def check(spec: ModelSpec) -> None:
+    """ModelError when the model that a sweep asks for can't exist; makes and loads nothing."""
+    from bench.zoo import request
+
+    request.check(spec)
+
+
+def realize(spec: ModelSpec, directory: Path) -> Model:
+    """The model as a file: made in `directory`, or found there, or the user's own file.
+
+    A model that was made is kept under a name that holds the hash of the request, with its
+    record beside it; two processes may ask at once. ModelError says what can't be had.
+    """
+    from bench.zoo import request
+
+    return request.realize(spec, directory)

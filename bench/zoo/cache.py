@@ -1,0 +1,115 @@
+"""Files that are made once: named by what they hold, never half-written, safe to make twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.errors import ModelError, StoreError
+from bench.records import Record, decode, encode
+
+# Raise it when the same file would be counted otherwise than before.
+COUNTER = 1
+
+
+class Facts(Record, frozen=True, kw_only=True):
+    """What is known of a file once it has been read."""
+
+    sha256: str
+    size_bytes: int
+    macs: int | None
+    macs_conv: int | None
+    params: int
+    not_countable: str | None
+
+
+class _Entry(Record, frozen=True, kw_only=True):
+    """What stands beside a cached file: its facts, and the time that the file had then."""
+
+    counter: int = COUNTER
+    mtime_ns: int
+    facts: Facts
+
+
+def key_of(request: Mapping[str, Any]) -> str:
+    """A short name for what is asked for."""
+    text = json.dumps(request, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def cached(path: Path, make: Callable[[], bytes | memoryview]) -> Facts:
+    """The facts of the file at `path`, which is made when it isn't there or was changed.
+
+    A file isn't hashed again while its size and time are as they were written down.
+    """
+    beside = path.with_suffix(".json")
+    known = _known(beside)
+    status = path.stat() if path.is_file() else None
+    if known is not None and status is not None and status.st_size == known.facts.size_bytes:
+        if status.st_mtime_ns == known.mtime_ns:
+            return known.facts
+        if sha256_of(path) == known.facts.sha256:
+            return known.facts
+    write_atomically(path, make())
+    return _remembered(path, beside)
+
+
+def facts_of(path: Path) -> Facts:
+    """The facts of any model file; ModelError when it can't be read."""
+    from bench.zoo.complexity import count
+
+    counted = count(path)
+    return Facts(
+        sha256=sha256_of(path),
+        size_bytes=path.stat().st_size,
+        macs=counted.macs,
+        macs_conv=counted.macs_conv,
+        params=counted.params,
+        not_countable=counted.not_countable,
+    )
+
+
+def write_atomically(path: Path, data: bytes | memoryview) -> None:
+    """Under another name first, so that a reader finds all of it or nothing."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+        temporary = None
+    except OSError as error:
+        raise ModelError(
+            f"{str(path)!r} can't be written: {error.strerror or error}.",
+            next_step="Choose another folder, or free space there.",
+        ) from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remembered(path: Path, beside: Path) -> Facts:
+    before = path.stat().st_mtime_ns
+    facts = facts_of(path)
+    entry = _Entry(mtime_ns=before, facts=facts)
+    write_atomically(beside, encode(entry))
+    return facts
+
+
+def _known(beside: Path) -> _Entry | None:
+    try:
+        entry = decode(beside.read_bytes(), _Entry)
+    except (OSError, StoreError):
+        return None
+    return entry if entry.counter == COUNTER else None

@@ -1,0 +1,99 @@
+"""Runs one model, prints one line of JSON, ends. The one place where host runtimes are loaded.
+
+It runs by its path and imports nothing of `bench`, so that any Python with NumPy and a
+runtime can run it; `host.py` starts it and says what to do in its only argument.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import re
+import resource
+import sys
+import time
+import zlib
+from types import ModuleType
+from typing import Any
+
+_MODULES = {
+    "ai-edge-litert": "ai_edge_litert.interpreter",
+    "tflite-runtime": "tflite_runtime.interpreter",
+}
+
+_MEMORY = 16 * 1024**3  # bytes of addresses
+
+
+def main() -> None:
+    request = json.loads(sys.argv[1])
+    runtime = request["runtime"]
+    # A model that asks for absurd memory must end here, not the machine.
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    try:
+        interpreters = importlib.import_module(_MODULES[runtime])
+        version = importlib.metadata.version(runtime)
+    except ImportError as error:
+        answer = {"no_runtime": " ".join(str(error).split())[:300]}
+    else:
+        try:
+            answer = {"version": version, **_run(interpreters, request)}
+        except (RuntimeError, ValueError, TypeError, MemoryError) as error:
+            answer = {"version": version, **_failure(error)}
+    sys.stdout.write("\n" + json.dumps(answer) + "\n")
+
+
+def _run(interpreters: ModuleType, request: dict[str, Any]) -> dict[str, Any]:
+    interpreter = interpreters.Interpreter(
+        model_path=request["model"], num_threads=request["threads"]
+    )
+    interpreter.allocate_tensors()
+    inputs = _module("inputs", request["inputs"])
+    for index, detail in enumerate(interpreter.get_input_details()):
+        value = inputs.seeded_input(
+            tuple(int(size) for size in detail["shape"]), detail["dtype"], request["seed"], index
+        )
+        interpreter.set_tensor(detail["index"], value)
+    seconds = []
+    for _ in range(request["inferences"]):
+        start = time.perf_counter()
+        interpreter.invoke()
+        seconds.append(time.perf_counter() - start)
+    outputs = [_output(interpreter, detail) for detail in interpreter.get_output_details()]
+    return {"seconds": seconds, "outputs": outputs}
+
+
+def _output(interpreter: Any, detail: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    value = np.ascontiguousarray(interpreter.get_tensor(detail["index"]))
+    total = float(np.sum(value, dtype=np.float64)) if value.dtype.kind in "iuf" else None
+    return {
+        "name": detail["name"],
+        "type": value.dtype.name,
+        "bytes": value.nbytes,
+        "crc32": f"{zlib.crc32(value.tobytes()):08x}",
+        "sum": total if total is not None and np.isfinite(total) else None,
+    }
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    said = " ".join(str(error).split())
+    lacking = re.search(
+        r"unresolved custom op: ([^\s.]+)|op(?:code)? for builtin opcode '([^']+)'", said, re.I
+    )
+    op = next((name for name in lacking.groups() if name), None) if lacking else None
+    return {"error": said[:1000] or type(error).__name__, "missing_op": op}
+
+
+def _module(name: str, path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{path} can't be imported")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    main()
