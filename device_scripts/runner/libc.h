@@ -1,0 +1,108 @@
+// The part of the C library that the runner uses, declared by hand: one source for glibc and
+// bionic without any header, so that the Android build needs no NDK. Only functions whose
+// prototype and constants are the same in both, on every 64-bit ABI, may be added here.
+#pragma once
+
+using size_t = __SIZE_TYPE__;
+using uintptr_t = __UINTPTR_TYPE__;
+using int8_t = __INT8_TYPE__;
+using int16_t = __INT16_TYPE__;
+using int32_t = __INT32_TYPE__;
+using int64_t = __INT64_TYPE__;
+using uint8_t = __UINT8_TYPE__;
+using uint16_t = __UINT16_TYPE__;
+using uint32_t = __UINT32_TYPE__;
+using uint64_t = __UINT64_TYPE__;
+
+static_assert(sizeof(long) == 8, "timespec and syscall numbers below are those of 64-bit Linux");
+
+extern "C" {
+struct timespec {
+  long seconds;
+  long nanoseconds;
+};
+struct pollfd {
+  int fd;
+  short events;
+  short revents;
+};
+
+// Files and processes.
+int open(const char* path, int flags, ...);
+int close(int fd);
+long read(int fd, void* to, size_t size);
+long write(int fd, const void* from, size_t size);
+long lseek(int fd, long offset, int whence);
+long pread(int fd, void* to, size_t size, long offset);
+int dup2(int from, int to);
+int fcntl(int fd, int command, ...);
+int pipe(int fds[2]);
+int poll(pollfd* fds, unsigned long count, int timeout_ms);
+int getpid();
+int fork();
+int waitpid(int pid, int* status, int options);
+int kill(int pid, int signal);
+unsigned alarm(unsigned seconds);
+void (*signal(int signal, void (*handler)(int)))(int);
+[[noreturn]] void _exit(int code);
+long syscall(long number, ...);
+int sched_setaffinity(int pid, size_t size, const void* mask);
+int sched_getaffinity(int pid, size_t size, void* mask);
+int clock_gettime(int clock, timespec* time);
+
+// Memory and text.
+void* malloc(size_t size);
+void free(void* memory);
+void* mmap(void* address, size_t size, int protection, int flags, int fd, long offset);
+void* memcpy(void* to, const void* from, size_t size);
+void* memset(void* to, int value, size_t size);
+size_t strlen(const char* text);
+int strcmp(const char* a, const char* b);
+int strncmp(const char* a, const char* b, size_t size);
+char* strstr(const char* text, const char* part);
+char* strerror(int number);
+int snprintf(char* to, size_t size, const char* format, ...)
+    __attribute__((format(printf, 3, 4)));
+int vsnprintf(char* to, size_t size, const char* format, __builtin_va_list arguments);
+
+// The dynamic linker.
+void* dlopen(const char* path, int flags);
+void* dlsym(void* library, const char* name);
+char* dlerror();
+
+#if defined(__ANDROID__)
+int* __errno();
+#else
+int* __errno_location();
+#endif
+}
+
+inline int last_error() {
+#if defined(__ANDROID__)
+  return *__errno();
+#else
+  return *__errno_location();
+#endif
+}
+
+// Linux numbers that x86_64 and arm64, glibc and bionic share.
+constexpr int kReadOnly = 0, kReadWrite = 2, kCloseOnExec = 02000000;
+constexpr int kSeekSet = 0, kSeekEnd = 2;
+constexpr int kGetDescriptorFlags = 1, kDuplicateCloseOnExec = 1030;
+constexpr int kClockMonotonic = 1;
+constexpr int kProtectReadWrite = 3, kMapPrivateAnonymous = 0x22;
+constexpr short kPollIn = 1, kPollError = 8, kPollHangUp = 16;
+constexpr int kBindNow = 2;
+constexpr int kSigHup = 1, kSigInt = 2, kSigIll = 4, kSigAbrt = 6, kSigBus = 7, kSigFpe = 8,
+              kSigKill = 9, kSigSegv = 11, kSigPipe = 13, kSigAlrm = 14, kSigTerm = 15;
+constexpr void (*kDefaultAction)(int) = nullptr;
+
+#if defined(__aarch64__)
+constexpr long kSyscallMemfdCreate = 279;
+constexpr const char* kAbi = "arm64-v8a";
+#elif defined(__x86_64__)
+constexpr long kSyscallMemfdCreate = 319;
+constexpr const char* kAbi = "x86_64";
+#else
+#error "unknown ABI: add its system call number and the name that Android gives it"
+#endif

@@ -1,0 +1,56 @@
+#include "litert.h"
+
+#include "failure.h"
+
+namespace {
+
+template <typename Function>
+void find(void* library, const char* name, Function& function) {
+  void* symbol = dlsym(library, name);
+  if (symbol == nullptr) {
+    fail("The library has no function %s. LiteRT 2.1.6 or newer is needed.", name);
+  }
+  memcpy(&function, &symbol, sizeof function);
+}
+
+const char* meaning(LiteRtStatus status) {
+  switch (status) {
+    case 1: return "invalid argument";
+    case 2: return "out of memory";
+    case 3: return "runtime failure";
+    case 4: return "missing input tensor";
+    case 5: return "unsupported";
+    case 6: return "not found";
+    case 7: return "timeout";
+    case 8: return "wrong version";
+    case 500: return "file can't be read";
+    case 501: return "not a valid flatbuffer";
+    case 502: return "dynamic loading failed";
+    case 504: return "compilation failed";
+    case 1000: return "index out of bounds";
+    case 1001: return "invalid IR type";
+    case 4000: return "unsupported runtime version";
+    default: return "error";
+  }
+}
+
+}  // namespace
+
+LiteRt open_litert(const char* path) {
+  void* library = dlopen(path, kBindNow);
+  if (library == nullptr) {
+    const char* reason = dlerror();
+    fail("The library can't be opened: %.700s", reason == nullptr ? path : reason);
+  }
+  LiteRt lite_rt;
+#define LITERT_FIND(result, name, parameters) find(library, "LiteRt" #name, lite_rt.name);
+  LITERT_FUNCTIONS(LITERT_FIND)
+#undef LITERT_FIND
+  return lite_rt;
+}
+
+StatusText describe(LiteRtStatus status) {
+  StatusText out;
+  snprintf(out.text, sizeof out.text, "%s (status %d)", meaning(status), status);
+  return out;
+}

@@ -1,0 +1,132 @@
+// Runs one LiteRT model on this device and prints what it measured as one JSON document.
+// README.md in the folder above is the contract.
+
+#include "arguments.h"
+#include "delegation.h"
+#include "failure.h"
+#include "inputs.h"
+#include "json.h"
+#include "process.h"
+#include "sampling.h"
+#include "session.h"
+
+namespace {
+
+struct Report {
+  CpuMask cpu_mask;
+  uint64_t init_ns, compile_ns, first_inference_ns;
+  Latencies warmups, samples;
+  const char* stopped_by;
+  long before_load_kb, after_compile_kb, peak_kb;
+  const char* delegation;
+};
+
+Report measure(Session& session, const Arguments& arguments) {
+  Report report = {};
+  report.cpu_mask = bind_to(arguments.cpu_mask);
+  report.before_load_kb = peak_memory_kb();
+  const uint64_t start = now_ns();
+  load(session, arguments.library, arguments.model);
+  const uint64_t loaded = now_ns();
+  compile(session, arguments.threads, arguments.xnnpack, false);
+  const uint64_t compiled = now_ns();
+  report.init_ns = loaded - start;
+  report.compile_ns = compiled - loaded;
+  report.after_compile_kb = peak_memory_kb();
+  make_buffers(session);
+  fill_inputs(session, arguments);
+  enter_stage("run");
+  report.first_inference_ns = timed_inference(session);
+  report.warmups = warm_up(session, arguments.warmup_max_ns);
+  report.samples = sample(session, arguments, &report.stopped_by);
+  report.peak_kb = peak_memory_kb();
+  report.delegation = find_delegation(session, arguments);
+  return report;
+}
+
+void write_optional(Json& json, const char* key, const char* text) {
+  if (text == nullptr) json.null(key);
+  else json.text(key, text);
+}
+
+void write_kb(Json& json, const char* key, long kb) {
+  if (kb < 0) json.null(key);
+  else json.integer(key, kb);
+}
+
+void write_latencies(Json& json, const char* key, const Latencies& latencies) {
+  json.begin_list(key);
+  for (uint32_t i = 0; i < latencies.count; i++) json.micros(nullptr, latencies.ns[i]);
+  json.end_list();
+}
+
+void write_tensor(Json& json, Session& session, const Tensor& tensor, const char* source) {
+  const void* bytes = lock(session, tensor, kLockForRead);
+  json.begin_object();
+  json.text("name", tensor.name == nullptr ? "" : tensor.name);
+  json.text("type", tensor.type.name);
+  json.begin_list("shape");
+  for (uint32_t i = 0; i < tensor.layout.rank; i++) {
+    json.integer(nullptr, tensor.layout.dimensions[i]);
+  }
+  json.end_list();
+  json.integer("bytes", static_cast<int64_t>(tensor.bytes));
+  json.hex32("crc32", crc32(bytes, tensor.bytes));
+  if (source != nullptr) json.text("source", source);
+  else json.real("sum", sum(bytes, tensor.bytes, tensor.type));
+  json.end_object();
+  unlock(session, tensor);
+}
+
+void write_report(Json& json, Session& session, const Arguments& arguments, const Report& report) {
+  json.begin_object();
+  json.integer("contract", kContract);
+  json.text("runner_version", RUNNER_VERSION);
+  json.text("status", "ok");
+  json.null("library_version");  // no LiteRT up to 2.3.0 exports a way to ask
+  json.text("abi", kAbi);
+  json.integer("pid", getpid());
+  json.text("clock", kClock);
+  json.text("cpu_mask", report.cpu_mask.digits);
+  json.integer("threads", arguments.threads);
+  json.text("delegate", arguments.xnnpack ? "xnnpack" : "none");
+  write_optional(json, "delegation", report.delegation);
+  json.micros("init_us", report.init_ns);
+  json.micros("compile_us", report.compile_ns);
+  json.micros("first_inference_us", report.first_inference_ns);
+  write_latencies(json, "warmup_us", report.warmups);
+  write_latencies(json, "samples_us", report.samples);
+  json.text("stopped_by", report.stopped_by);
+  json.begin_object("memory");
+  write_kb(json, "before_load_kb", report.before_load_kb);
+  write_kb(json, "after_compile_kb", report.after_compile_kb);
+  write_kb(json, "peak_kb", report.peak_kb);
+  json.end_object();
+  json.begin_list("inputs");
+  for (size_t i = 0; i < session.input_count; i++) {
+    write_tensor(json, session, session.inputs[i], arguments.input_count == 0 ? "seeded" : "file");
+  }
+  json.end_list();
+  json.begin_list("outputs");
+  for (size_t i = 0; i < session.output_count; i++) {
+    write_tensor(json, session, session.outputs[i], nullptr);
+  }
+  json.end_list();
+  json.text("end", "complete");
+  json.end_object();
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  guard_process();
+  const Arguments arguments = parse_arguments(count, values);
+  static Session session;
+  const Report report = measure(session, arguments);
+  enter_stage("report");
+  Json json(document_fd());
+  write_report(json, session, arguments, report);
+  if (!json.finish()) _exit(1);
+  release_stderr();
+  _exit(0);  // not a return: the library's destructors can add nothing but a late crash
+}

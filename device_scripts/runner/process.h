@@ -1,0 +1,16 @@
+// What the kernel says of this process: memory, and the cores that it may use.
+#pragma once
+
+#include "libc.h"
+
+// The highest resident set so far (VmHWM) in kB, or -1 when it can't be read.
+long peak_memory_kb();
+
+// The cores that a thread may run on, as hexadecimal digits.
+struct CpuMask {
+  char digits[260];
+};
+
+// Binds this thread, and all that it starts, to the cores of the mask; 0 leaves it as inherited.
+// Returns what was obtained. Ends the process when the kernel refuses.
+CpuMask bind_to(uint64_t mask);
