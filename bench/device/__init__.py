@@ -2,6 +2,7 @@
 
 from bench.device.adb import connect, list_phones, usable_phones
 from bench.device.adb_phone import AdbPhone
+from bench.device.describe import describe, read_state
 from bench.device.ensure import ensure
 from bench.device.parse.devices import Listed
 from bench.device.phone import WORK_DIR, Finished, Phone, content_path
@@ -17,8 +18,10 @@ __all__ = [
     "connect",
     "content_path",
     "default_server",
+    "describe",
     "ensure",
     "list_phones",
     "private_server",
+    "read_state",
     "usable_phones",
 ]

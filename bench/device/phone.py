@@ -59,6 +59,10 @@ class Phone(Protocol):
         """Copy a file from the phone; the bytes received."""
         ...
 
+    def interrupt(self) -> None:
+        """End what other threads are doing with this phone now: they get a DeviceError."""
+        ...
+
 
 def content_path(kind: str, sha256: str, suffix: str = "") -> str:
     """Where content of this hash lies on a phone: no part of it comes from a file's name.

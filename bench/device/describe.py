@@ -1,0 +1,114 @@
+"""What a phone is, and how it is at the moment: one round trip each."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import re
+import secrets
+from typing import Literal
+
+from bench.device.ensure import ensure
+from bench.device.parse.battery import parse_battery
+from bench.device.parse.cpufreq import parse_cpus
+from bench.device.parse.cpuinfo import parse_cpuinfo
+from bench.device.parse.getprop import parse_getprop
+from bench.device.parse.identity import abis, identity, soc, told
+from bench.device.parse.power import parse_screen
+from bench.device.parse.proc import parse_kernel, parse_loadavg, parse_meminfo
+from bench.device.parse.sections import split_sections
+from bench.device.parse.text import printable
+from bench.device.parse.thermal import parse_thermalservice
+from bench.device.parse.zones import parse_zones
+from bench.device.phone import Phone, content_path
+from bench.device.scripts import device_script
+from bench.errors import DeviceError
+from bench.records import Device, DeviceState
+
+# dumpsys gives up on a service that hangs after 10 s by itself, and three are asked.
+_PROBE_S = 45.0
+
+
+def describe(phone: Phone) -> Device:
+    """What the phone says that it is. Only what is beyond doubt; the rest is None."""
+    sections = _probe(phone, "describe")
+    props = parse_getprop(sections.get("getprop", ""))
+    cpus = parse_cpus(sections.get("cpus", ""))
+    cpuinfo = parse_cpuinfo(sections.get("cpuinfo", ""))
+    virtual = props.get("ro.bench.virtual") == "1"
+    kernel = parse_kernel(sections.get("kernel", "")) or parse_kernel(sections.get("uname", ""))
+    return Device(
+        serial=phone.serial,
+        identity=identity(props),
+        virtual=virtual,
+        fidelity=_fidelity(props) if virtual else None,
+        profile=told(props, "ro.bench.virtual.profile") if virtual else None,
+        manufacturer=told(props, "ro.product.manufacturer"),
+        model=told(props, "ro.product.model"),
+        android_release=told(props, "ro.build.version.release"),
+        sdk=_sdk(props),
+        fingerprint=told(props, "ro.build.fingerprint"),
+        soc=soc(props, cpuinfo.hardware),
+        abis=abis(props),
+        libc=_libc(props, virtual, sections.get("linkers", "")),
+        cores=cpus.cores,
+        clusters=cpus.clusters,
+        mem_total_kb=parse_meminfo(sections.get("meminfo", "")).total_kb,
+        kernel=kernel,
+    )
+
+
+def read_state(phone: Phone) -> DeviceState:
+    """How the phone is now. What it does not tell, or tells in doubtful ways, is None."""
+    taken_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
+    sections = _probe(phone, "state")
+    battery = parse_battery(sections.get("battery", ""))
+    thermal = parse_thermalservice(sections.get("thermalservice", ""))
+    cpus = parse_cpus(sections.get("cpus", ""))
+    return DeviceState(
+        taken_at=taken_at,
+        battery_level=battery.level,
+        battery_temp_c=battery.temp_c,
+        charging=battery.charging,
+        thermal_status=thermal.status,
+        temps_c=thermal.temps_c or parse_zones(sections.get("zones", "")),
+        current_khz={str(core): khz for core, khz in cpus.current_khz.items()},
+        max_khz={str(core): khz for core, khz in cpus.cap_khz.items()},
+        governors=cpus.governors,
+        mem_available_kb=parse_meminfo(sections.get("meminfo", "")).available_kb,
+        load_1min=parse_loadavg(sections.get("loadavg", "")),
+        screen_on=parse_screen(sections.get("power", "")),
+    )
+
+
+def _probe(phone: Phone, mode: str) -> dict[str, str]:
+    script = device_script("probe.sh")
+    content = script.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    remote = content_path("probe", sha256, ".sh")
+    ensure(phone, script, sha256, remote)
+    nonce = secrets.token_hex(8)
+    done = phone.run(["sh", remote, mode, nonce], deadline_s=_PROBE_S)
+    sections = split_sections(done.stdout.decode("utf-8", "replace"), nonce)
+    if sections is None:
+        phone.verified.pop(remote, None)  # it may have been removed on the phone
+        said = printable((done.stderr or done.stdout).decode("utf-8", "replace"))
+        what = f"{phone.serial!r} did not run probe.sh to its end, exit code {done.exit_code}"
+        raise DeviceError(f"{what}: {said or 'it said nothing'}.")
+    return sections
+
+
+def _sdk(props: dict[str, str]) -> int | None:
+    text = props.get("ro.build.version.sdk", "")
+    return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else None
+
+
+def _fidelity(props: dict[str, str]) -> Literal["full", "reduced"] | None:
+    text = props.get("ro.bench.virtual.fidelity")
+    return "full" if text == "full" else "reduced" if text == "reduced" else None
+
+
+def _libc(props: dict[str, str], virtual: bool, linkers: str) -> Literal["bionic", "glibc"] | None:
+    if virtual and props.get("ro.bench.virtual.libc") == "glibc":
+        return "glibc"
+    return "bionic" if linkers.strip() else None
