@@ -66,18 +66,15 @@ uint64_t select(uint64_t* values, uint32_t first, uint32_t last, uint32_t rank) 
 bool narrow_enough(const Latencies& samples, uint64_t* scratch, double interval) {
   const uint32_t n = samples.count;
   const double spread = 1.96 * square_root(n) / 2;
-  const int64_t low = static_cast<int64_t>(n / 2.0 - spread) - 1;      // from 0
-  const int64_t high = static_cast<int64_t>(n / 2.0 + 1 + spread + 0.999999) - 1;
-  if (n / 2.0 - spread < 1 || high >= n) return false;
-  memcpy(scratch, samples.ns, n * sizeof(uint64_t));
-  const uint64_t least = select(scratch, 0, n - 1, static_cast<uint32_t>(low));
-  const uint64_t most = select(scratch, static_cast<uint32_t>(low), n - 1,
-                               static_cast<uint32_t>(high));
+  if (n / 2.0 - spread < 1) return false;  // too few samples for an interval
+  const uint32_t low = static_cast<uint32_t>(n / 2.0 - spread) - 1;  // ranks count from 0 here
+  const uint32_t high = n - 1 - low;                                 // by symmetry
   const uint32_t middle = (n - 1) / 2;
-  uint64_t median = select(scratch, static_cast<uint32_t>(low), static_cast<uint32_t>(high), middle);
-  if (n % 2 == 0) {
-    median = (median + select(scratch, middle, static_cast<uint32_t>(high), middle + 1)) / 2;
-  }
+  memcpy(scratch, samples.ns, n * sizeof(uint64_t));
+  const uint64_t least = select(scratch, 0, n - 1, low);
+  const uint64_t most = select(scratch, low, n - 1, high);
+  uint64_t median = select(scratch, low, high, middle);
+  if (n % 2 == 0) median = (median + select(scratch, middle, high, middle + 1)) / 2;
   return static_cast<double>(most - least) / 2 <= interval * static_cast<double>(median);
 }
 
