@@ -1,0 +1,134 @@
+"""The process that is the phone: it enters its world and serves until it is killed.
+
+In the full world nothing can be imported once the world is entered, since the host's tree is
+gone: what serving needs is imported here, at the top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from bench.records import Record, encode
+from bench.virtual import control, faults, folder, linux, namespace
+from bench.virtual.phone import Phone
+from bench.virtual.tree import Entry, Fidelity
+from bench.virtual.world import World
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the phone is made of."""
+
+    fidelity: Fidelity
+    root: str  # of a reduced world; "" in a full one
+    entries: dict[str, Entry]
+    properties: dict[str, str]
+    features: tuple[str, ...]
+    disk_mb: int
+    listener: socket.socket
+    control: socket.socket
+    refusal: str | None  # why the world is reduced
+
+
+class Report(Record, frozen=True, kw_only=True):
+    """What the supervisor hears, once."""
+
+    fidelity: Fidelity
+    notes: tuple[str, ...] = ()
+    refused: str | None = None
+
+
+def run(plan: Plan, *, report_fd: int, hold_fd: int) -> NoReturn:
+    """Be the phone; never returns. Ends when the other end of `hold_fd` is closed."""
+    code = 1
+    try:
+        _be_bound_to_supervisor(hold_fd)
+        world = _enter(plan)
+        asyncio.run(_serve(plan, world, report_fd, hold_fd))
+        code = 0
+    except OSError as error:
+        os.write(report_fd, encode(Report(fidelity=plan.fidelity, refused=str(error))) + b"\n")
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def can_stand_in_a_command(path: str) -> bool:
+    """Whether a path can be put into a shell command as it is."""
+    return folder.SAFE_FOLDER.fullmatch(path) is not None
+
+
+def _be_bound_to_supervisor(hold_fd: int) -> None:
+    if os.read(hold_fd, 1) != b".":  # the supervisor is gone
+        os._exit(1)
+    linux.die_with_parent(signal.SIGKILL)
+    linux.set_name("adbd")
+
+
+def _enter(plan: Plan) -> World:
+    if plan.fidelity == "full":
+        return namespace.enter(plan.entries, disk_mb=plan.disk_mb)
+    linux.adopt_orphans()
+    return folder.create(plan.root, plan.entries, disk_mb=plan.disk_mb)
+
+
+async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None:
+    phone = Phone(world, plan.properties, plan.features)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(hold_fd, ended.set)
+    await phone.listen(plan.listener)
+    await asyncio.start_unix_server(
+        lambda reader, writer: _take_orders(phone, reader, writer),
+        sock=plan.control,
+        limit=control.MAX_LINE,
+    )
+    os.write(report_fd, encode(Report(fidelity=plan.fidelity, notes=_notes(plan))) + b"\n")
+    os.close(report_fd)
+    await ended.wait()
+
+
+def _notes(plan: Plan) -> tuple[str, ...]:
+    if plan.fidelity == "full":
+        return ()
+    return (
+        f"reduced fidelity: no namespace of its own ({plan.refusal}); commands run among the "
+        "host's processes, and a pushed script that names /sys, /proc or /data sees the host's",
+    )
+
+
+async def _take_orders(
+    phone: Phone, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    try:
+        while line := await reader.readline():
+            writer.write(json.dumps(_obey(phone, line)).encode() + b"\n")
+            await writer.drain()
+    except (ConnectionError, ValueError):
+        pass  # the other side left, or its line had no end
+    finally:
+        writer.close()
+
+
+def _obey(phone: Phone, line: bytes) -> dict[str, Any]:
+    """Do what a line of the control channel asks; {} when done, else the refusal."""
+    try:
+        asked = json.loads(line)
+        if asked["order"] == "fault":
+            faults.order(phone.faults, asked["kind"], asked["arguments"])
+        elif asked["order"] == "rewrite":
+            phone.world.rewrite(asked["path"], asked["text"].encode())
+        else:
+            return {"refused": f"no order is called {asked['order']!r}"}
+    except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:
+        return {"refused": str(error)}
+    return {}

@@ -1,0 +1,134 @@
+"""The full world: a phone's tree in a mount namespace of its own, which this process enters.
+
+A tmpfs holds the phone's files; the host's programs and libraries are bound in read-only; the
+host's tree is let go by pivot_root, so that no link, no `..` and no descriptor leads back to it.
+When the last process of the namespace ends, the kernel removes everything.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.virtual import linux
+from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity, File, Link
+from bench.virtual.world import HOST_PATH, environment, replace, write_tree
+
+SHELL_ID = 2000  # Android's user "shell"
+UNSHARED = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC
+
+_HOST_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc/alternatives")
+_HOST_FILES = ("etc/ld.so.cache",)
+_DEVICES = ("dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty")
+_SHARED = "dev/shm"
+_DEVICE_LINKS = {
+    "dev/fd": "/proc/self/fd",
+    "dev/stdin": "/proc/self/fd/0",
+    "dev/stdout": "/proc/self/fd/1",
+    "dev/stderr": "/proc/self/fd/2",
+    "dev/ptmx": "pts/ptmx",
+}
+_IN_PROC = {"proc/cpuinfo": CPUINFO, "proc/meminfo": MEMINFO}
+
+
+class NamespaceWorld:
+    """The world as seen from inside: the phone's paths are the process's own."""
+
+    fidelity: Fidelity = "full"
+
+    def __init__(self, files_fd: int) -> None:
+        self.environment = environment(prefix="", path=f"/system/bin:/vendor/bin:{HOST_PATH}")
+        self._files_fd = files_fd  # the phone's root again, but writable
+
+    def argv(self, command: str) -> list[str]:
+        return ["/system/bin/sh", *(["-c", command] if command else [])]
+
+    def locate(self, path: str) -> str:
+        return path if path.startswith("/") else f"/{path}"
+
+    def room(self) -> int | None:
+        return None
+
+    def rewrite(self, path: str, data: bytes) -> None:
+        name = path.strip("/")
+        # A file bound into /proc keeps its inode: it is rewritten in place.
+        if name in _IN_PROC:
+            flags = os.O_WRONLY | os.O_TRUNC
+            with os.fdopen(os.open(_IN_PROC[name], flags, dir_fd=self._files_fd), "wb") as file:
+                file.write(data)
+        else:
+            replace(name, data, folder_fd=self._files_fd)
+
+
+def unshare_and_map() -> None:
+    """New namespaces, in which this user is Android's shell user. The next child is process 1."""
+    user, group = os.geteuid(), os.getegid()
+    linux.unshare(UNSHARED)
+    # A lone user may map a group only after giving up setgroups; user_namespaces(7)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"{SHELL_ID} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{SHELL_ID} {group} 1")
+
+
+def enter(entries: dict[str, Entry], *, disk_mb: int) -> NamespaceWorld:
+    """Build the phone's tree and make it the root; all that is imported later must be there now."""
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    base = "/tmp"  # noqa: S108 - any folder of the host would do: only this namespace sees it
+    _tmpfs(base, "mode=0755,size=64m")
+    root = f"{base}/phone"
+    write_tree(root, {**entries, **_from_host()}, [*_bound_folders(), "dev/pts", _SHARED])
+    Path(root, HOME).parent.chmod(0o751)
+    files_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    linux.mount(root, root, flags=linux.MS_BIND)
+    _mount_inside(root, disk_mb)
+    linux.set_read_only(root)
+    linux.pivot_root(root)
+    linux.drop_privileges()
+    linux.hide_memory()
+    return NamespaceWorld(files_fd)
+
+
+def _mount_inside(root: str, disk_mb: int) -> None:
+    for name in _bound_folders():
+        linux.bind_read_only(f"/{name}", f"{root}/{name}")
+    for name in _devices():
+        linux.mount(f"/{name}", f"{root}/{name}", flags=linux.MS_BIND)
+        linux.set_read_only(f"{root}/{name}")  # what is written to a device isn't affected
+    quiet = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount("proc", f"{root}/proc", "proc", quiet)
+    for shown, name in _IN_PROC.items():
+        linux.mount(f"{root}/{name}", f"{root}/{shown}", flags=linux.MS_BIND)
+        linux.set_read_only(f"{root}/{shown}")
+    # Where the host's user is root, /proc/sys and the like would be writable without this.
+    linux.set_read_only(f"{root}/proc")
+    linux.mount("devpts", f"{root}/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=0620")
+    _tmpfs(f"{root}/{_SHARED}", "mode=1777,size=256m")
+    _tmpfs(f"{root}/{HOME}", f"mode=0771,size={disk_mb}m")
+
+
+def _tmpfs(target: str, options: str) -> None:
+    linux.mount("tmpfs", target, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
+
+
+def _bound_folders() -> list[str]:
+    return [name for name in _HOST_FOLDERS if _is_real_folder(Path("/", name))]
+
+
+def _is_real_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _devices() -> list[str]:
+    return [name for name in _DEVICES if Path("/", name).exists()]
+
+
+def _from_host() -> dict[str, Entry]:
+    """Links and files that the host's programs need, and empty files to bind devices on."""
+    found: dict[str, Entry] = {name: Link(target) for name, target in _DEVICE_LINKS.items()}
+    for name in _HOST_FOLDERS:
+        if Path("/", name).is_symlink():
+            found[name] = Link(str(Path("/", name).readlink()))
+    for name in _HOST_FILES:
+        if Path("/", name).is_file():
+            found[name] = File(Path("/", name).read_bytes())
+    return {**found, **{name: File(b"") for name in _devices()}}

@@ -1,0 +1,119 @@
+"""The phone's processes: started, waited for, and ended with all of their session.
+
+The daemon is process 1 of its world, so it also reaps what others leave behind. One handler
+of SIGCHLD does both; nothing here waits for a process by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+_HANGUP_SECONDS = 0.3  # how long a command may take to obey SIGHUP before it is killed
+_ROUNDS = 20  # a session that still forks while it is killed is killed again
+
+
+class Child:
+    """A started process, leader of a session of its own."""
+
+    def __init__(self, pid: int, exited: asyncio.Future[int]) -> None:
+        self.pid = pid
+        self._exited = exited
+
+    async def exit_code(self) -> int:
+        """As a shell tells it: 128 + the signal for a killed process."""
+        return await asyncio.shield(self._exited)
+
+    async def end_session(self) -> None:
+        """Hang up, then kill, every process of the session; returns when none is left."""
+        _signal_all(_members(self.pid), signal.SIGHUP)
+        for _ in range(int(_HANGUP_SECONDS / 0.02)):
+            if not _members(self.pid):
+                return
+            await asyncio.sleep(0.02)
+        for _ in range(_ROUNDS):
+            members = _members(self.pid)
+            if not members:
+                return
+            _signal_all(members, signal.SIGKILL)
+            await asyncio.sleep(0.01)
+
+
+class Processes:
+    """Starts children and hears of every end."""
+
+    def __init__(self) -> None:
+        self._exits: dict[int, asyncio.Future[int]] = {}
+
+    def watch(self) -> None:
+        """Begin to reap; once, from the running loop."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self._reap)
+
+    def start(
+        self,
+        argv: list[str],
+        environment: dict[str, str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        folder: str,
+    ) -> Child:
+        """Start a command on three descriptors that stay the caller's to close."""
+        popen = subprocess.Popen(
+            argv,
+            env=environment,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            cwd=folder,
+            start_new_session=True,
+            close_fds=False,  # every descriptor here is closed on exec already
+        )
+        popen.returncode = 0  # the end is heard here; Popen must not wait for it
+        exited: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._exits[popen.pid] = exited
+        return Child(popen.pid, exited)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            exited = self._exits.pop(pid, None)
+            if exited is not None and not exited.done():
+                code = os.waitstatus_to_exitcode(status)
+                exited.set_result(code if code >= 0 else 128 - code)
+
+
+def _members(session: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208 - thousands of names, no Paths
+        if entry.isdigit() and _session(entry) == session:
+            found.append(int(entry))
+    return found
+
+
+def _session(pid: str) -> int | None:
+    try:
+        stat = Path("/proc", pid, "stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return None  # gone meanwhile
+    # "pid (name) state ppid pgrp session ..."; the name may hold anything, even ")"
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[3])
+
+
+def _signal_all(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
