@@ -1,3 +1,52 @@
-"""Measure TensorFlow Lite (LiteRT) models on Android phones over adb."""
+"""Measure TensorFlow Lite (LiteRT) models on Android phones over adb.
+
+    import bench
+
+    trials = bench.load("results/mobilenet")
+    trials.groupby(["alpha", "threads"]).median_us.median()
+
+Everything below is loaded when it is first asked for, so that `import bench` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.frame import load, load_cells, load_samples
+    from bench.report import plots as plot
+    from bench.report import render_report
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "__version__",
+    "load",
+    "load_cells",
+    "load_samples",
+    "plot",
+    "render_report",
+    "run_sweep",
+]
+
+_ROOMS = {
+    "load": "bench.frame",
+    "load_cells": "bench.frame",
+    "load_samples": "bench.frame",
+    "render_report": "bench.report",
+    "run_sweep": "bench.engine",
+}
+_MODULES = {"plot": "bench.report.plots"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name in _ROOMS:
+        return getattr(import_module(_ROOMS[name]), name)
+    raise AttributeError(f"module 'bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,12 @@
+"""Trials as pandas frames: one row a trial, one row a sample, one row a cell.
+
+Every column is told in `columns` and in docs/formats.md.
+"""
+
+from __future__ import annotations
+
+from bench.frame.cells import load_cells
+from bench.frame.samples import load_samples
+from bench.frame.trials import load
+
+__all__ = ["load", "load_cells", "load_samples"]

@@ -1,0 +1,147 @@
+"""One row a cell: a device, a model and a config, its repetitions pooled.
+
+A cell is what a table shows and what a comparison compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import pandas as pd
+
+from bench import stats
+from bench.frame import columns
+from bench.frame.trials import (
+    AnyPath,
+    Values,
+    device_of,
+    device_values,
+    doubt_kinds,
+    frame_of,
+    model_of,
+    model_values,
+    trials_of,
+)
+from bench.records import Config, Device, Measurement, Model, Trial, device_id
+from bench.store import Run
+
+
+class Done(NamedTuple):
+    """A trial and the run it belongs to."""
+
+    run: Path
+    trial: Trial
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """All trials of one device, one model file and one config."""
+
+    device: Device
+    model: Model
+    config: Config
+    virtual: bool
+    done: tuple[Done, ...]
+    latency: stats.Summary | None  # None: no repetition was ok
+    first_inference_us: float | None
+    init_us: float | None
+    compile_us: float | None
+    peak_memory_kb: int | None
+
+    @property
+    def device_id(self) -> str:
+        return device_id(self.device)
+
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        return tuple(done.trial for done in self.done)
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        return tuple(t.measurement for t in self.trials if t.measurement is not None)
+
+
+def load_cells(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
+    """The cells of some runs, one row each: repetitions pooled as the report pools them.
+
+    Trials of several runs fall into one cell when device, model file and config are equal.
+    """
+    return frame_of_cells(pool_cells(trials_of(path)))
+
+
+def pool_cells(trials: Iterable[tuple[Run, Trial]]) -> list[Cell]:
+    """Trials gathered into cells, in the order in which each cell is first met.
+
+    A device is told as the last of the runs saw it.
+    """
+    devices: dict[str, Device] = {}
+    models: dict[tuple[str, str], Model] = {}
+    gathered: dict[tuple[str, str, str, Config], list[Done]] = {}
+    for run, trial in trials:
+        device = device_of(run, trial)
+        devices[device_id(device)] = device
+        models[trial.model, trial.model_sha256] = model_of(run, trial)
+        place = (device_id(device), trial.model, trial.model_sha256, trial.config)
+        gathered.setdefault(place, []).append(Done(run.path, trial))
+    return [
+        _cell(devices[device], models[model, sha256], config, tuple(done))
+        for (device, model, sha256, config), done in gathered.items()
+    ]
+
+
+def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
+    """Cells as a frame with the columns of `columns.CELL_COLUMNS`."""
+    return frame_of(columns.CELL_COLUMNS, [_values(cell) for cell in cells])
+
+
+def _cell(device: Device, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
+    measured = [d.trial.measurement for d in done if d.trial.measurement is not None]
+    peaks = [m.memory.peak_kb for m in measured if m.memory.peak_kb is not None]
+    return Cell(
+        device=device,
+        model=model,
+        config=config,
+        virtual=device.virtual or any(d.trial.virtual for d in done),
+        done=done,
+        latency=stats.pool([m.samples_us for m in measured]) if measured else None,
+        first_inference_us=_middle(m.first_inference_us for m in measured),
+        init_us=_middle(m.init_us for m in measured),
+        compile_us=_middle(m.compile_us for m in measured),
+        peak_memory_kb=max(peaks, default=None),
+    )
+
+
+def _middle(values: Iterable[float]) -> float | None:
+    told = list(values)
+    return stats.median(told) if told else None
+
+
+def _values(cell: Cell) -> Values:
+    latency = cell.latency
+    interval = latency.interval if latency else None
+    return (
+        *device_values(cell.device, virtual=cell.virtual),
+        *model_values(cell.model, cell.trials[0].model_sha256),
+        cell.config.threads,
+        cell.config.delegate,
+        cell.config.affinity,
+        len(cell.done),
+        latency.repetitions if latency else 0,
+        latency.median if latency else None,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        latency.samples if latency else 0,
+        cell.first_inference_us,
+        cell.init_us,
+        cell.compile_us,
+        cell.peak_memory_kb,
+        _least_delegation(cell),
+        doubt_kinds(cell.trials),
+    )
+
+
+def _least_delegation(cell: Cell) -> Any:
+    told = [m.delegation for m in cell.measurements if m.delegation is not None]
+    return min(told, key=columns.DELEGATIONS.index, default=None)

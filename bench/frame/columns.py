@@ -1,0 +1,181 @@
+"""What each column of a frame is: its name, its type and its meaning.
+
+A missing value is NA, never zero. Units stand in the names. Categories that have an
+order are ordered, so that a frame sorts the way a reader expects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from bench.errors import StoreError
+
+QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "weight_int8", "int8", "int16x8", "int4")
+STATUSES = ("ok", "failed", "skipped")
+DELEGATIONS = ("none", "partial", "full")
+FIDELITIES = ("reduced", "full")
+PHASES = ("warm-up", "sample")
+
+
+class Column(NamedTuple):
+    """A column of a frame."""
+
+    name: str
+    kind: str  # string, category, Int64, Float64, boolean, float64, int64 or time
+    meaning: str
+    order: tuple[str, ...] = ()  # of an ordered category
+
+    @property
+    def shown_kind(self) -> str:
+        """The type as docs/formats.md tells it."""
+        if self.order:
+            return "category: " + " < ".join(self.order)
+        return "datetime64, UTC" if self.kind == "time" else self.kind
+
+
+RUN = (
+    Column("sweep", "category", "name of the sweep"),
+    Column("run", "category", "folder of the run: when it started, UTC"),
+)
+DEVICE = (
+    Column("device", "category", "title of the device; a virtual one says so"),
+    Column("device_id", "category", "the phone's own serial number, else adb's"),
+    Column("device_model", "category", "model as the phone tells it"),
+    Column("soc", "category", "system on a chip"),
+    Column("android_release", "category", "version of Android"),
+    Column("virtual", "boolean", "a virtual phone: not a phone's latency"),
+    Column("fidelity", "category", "of a virtual phone's world", FIDELITIES),
+)
+MODEL = (
+    Column("model", "category", "name of the model"),
+    Column("model_sha256", "category", "of the file that was measured"),
+    Column("family", "category", "family of the zoo; NA for a user's file"),
+    Column("alpha", "Float64", "width multiplier of MobileNet"),
+    Column("scale", "Float64", "width factor of ShuffleNet"),
+    Column("groups", "Int64", "groups of the pointwise convolutions"),
+    Column("resolution", "Int64", "height and width of the input, pixels"),
+    Column("quantization", "category", "scheme of the weights and activations", QUANTIZATIONS),
+    Column("variant", "category", "options that are no axes of the papers"),
+    Column("macs", "Int64", "multiply-accumulates of convolutions and fully connected layers"),
+    Column("macs_conv", "Int64", "multiply-accumulates of the convolutions alone"),
+    Column("params", "Int64", "parameters"),
+    Column("size_bytes", "Int64", "size of the .tflite file"),
+    Column("published_top1_error_pct", "Float64", "top-1 error that somebody printed, percent"),
+    Column("published_source", "category", "where it is printed"),
+)
+CONFIG = (
+    Column("threads", "Int64", "threads asked for"),
+    Column("delegate", "category", "delegate asked for"),
+    Column("affinity", "category", "cores asked for"),
+    Column("repetition", "Int64", "the same trial asked again: 1, 2, ..."),
+)
+KEY = Column("key", "category", "name of the trial, unique in its run")
+OUTCOME = (
+    KEY,
+    Column("index", "Int64", "place in the plan"),
+    Column("status", "category", "how the trial ended", STATUSES),
+    Column("stage", "category", "where it failed"),
+    Column("reason", "string", "why it failed or was skipped"),
+    Column("delegation", "category", "what the delegate took of the model", DELEGATIONS),
+    Column("doubts", "string", "kinds of doubt, sorted, joined by a comma; empty: none"),
+    Column("started_at", "time", "when the trial began, host clock"),
+    Column("duration_s", "Float64", "the whole trial on the host"),
+    Column("pushed_bytes", "Int64", "sent to the phone for this trial"),
+)
+LATENCY = (
+    Column("median_us", "Float64", "median of the samples"),
+    Column("median_low_us", "Float64", "lower bound of the median's 95 % interval"),
+    Column("median_high_us", "Float64", "upper bound of the median's 95 % interval"),
+    Column("min_us", "Float64", "fastest sample"),
+    Column("p90_us", "Float64", "90th percentile of the samples"),
+    Column("p99_us", "Float64", "99th percentile of the samples"),
+    Column("mad_us", "Float64", "median absolute deviation from the median, not scaled"),
+    Column("samples", "Int64", "number of samples"),
+)
+PROCESS = (
+    Column("warmups", "Int64", "number of warm-ups"),
+    Column("first_inference_us", "Float64", "the first inference after compiling"),
+    Column("init_us", "Float64", "opening the library, the environment and the model"),
+    Column("compile_us", "Float64", "compiling the model"),
+    Column("memory_before_load_kb", "Int64", "peak resident set before the library was loaded"),
+    Column("memory_after_compile_kb", "Int64", "peak resident set after compiling"),
+    Column("peak_memory_kb", "Int64", "peak resident set at the end"),
+    Column("stopped_by", "category", "what ended the sampling"),
+    Column("clock", "category", "clock of the samples"),
+    Column("input_source", "category", "seeded, or the sha256 of an input file"),
+    Column("affinity_mask", "category", "cores obtained, hexadecimal"),
+)
+STATE = (
+    Column("thermal_status_before", "Int64", "0 none to 6 shutdown"),
+    Column("thermal_status_after", "Int64", "0 none to 6 shutdown"),
+    Column("battery_level_before", "Int64", "percent"),
+    Column("battery_level_after", "Int64", "percent"),
+    Column("battery_temp_before_c", "Float64", "degrees Celsius"),
+    Column("battery_temp_after_c", "Float64", "degrees Celsius"),
+    Column("charging_before", "boolean", "on a charger"),
+    Column("load_before_1min", "Float64", "load average of one minute"),
+)
+BINARIES = (
+    Column("runner_version", "category", "version of the runner"),
+    Column("runner_sha256", "category", "of the runner's binary"),
+    Column("library_version", "category", "version of the LiteRT library"),
+    Column("library_sha256", "category", "of the LiteRT library"),
+    Column("abi", "category", "ABI of both"),
+)
+
+TRIAL_COLUMNS = (
+    *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *STATE, *BINARIES
+)  # fmt: skip
+
+CELL_COLUMNS = (
+    *DEVICE,
+    *MODEL,
+    *CONFIG[:3],
+    Column("trials", "Int64", "trials of this cell, however they ended"),
+    Column("repetitions", "Int64", "of them ok: what the figures are of"),
+    Column("median_us", "Float64", "median of the repetitions' medians"),
+    Column("median_low_us", "Float64", "lower bound of its interval, see bench.stats.pool"),
+    Column("median_high_us", "Float64", "upper bound of its interval, see bench.stats.pool"),
+    Column("samples", "Int64", "number of samples in all repetitions"),
+    Column("first_inference_us", "Float64", "median of the repetitions' first inferences"),
+    Column("init_us", "Float64", "median over the repetitions"),
+    Column("compile_us", "Float64", "median over the repetitions"),
+    Column("peak_memory_kb", "Int64", "highest of the repetitions"),
+    Column("delegation", "category", "the least that any repetition obtained", DELEGATIONS),
+    Column("doubts", "string", "kinds of doubt of any repetition; empty: none"),
+)
+
+SAMPLE_AXES = (
+    "sweep", "run", "key", "device", "device_id", "virtual", "model", "family", "alpha", "scale",
+    "groups", "resolution", "quantization", "macs", "threads", "delegate", "affinity", "repetition",
+)  # fmt: skip
+SAMPLE_COLUMNS = (
+    *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
+    Column("phase", "category", "warm-ups come before the samples and are none", PHASES),
+    Column("index", "int64", "place within its phase, from 0"),
+    Column("latency_us", "float64", "one timed inference"),
+)
+
+
+def series_of(column: Column, values: Sequence[Any]) -> Any:
+    """A pandas array of the column's type; None becomes NA."""
+    if column.kind == "category":
+        return _category(column, values)
+    if column.kind == "time":
+        return pd.to_datetime(pd.Series(values, dtype="object"), utc=True, errors="coerce",
+                              format="ISO8601")  # fmt: skip
+    dtype: Any = column.kind
+    try:
+        return pd.array(values, dtype=dtype)
+    except OverflowError as error:
+        raise StoreError(f"column {column.name} holds a number beyond 64 bits.") from error
+
+
+def _category(column: Column, values: Sequence[Any]) -> Any:
+    if not column.order:
+        return pd.Categorical(values)
+    beyond = sorted({v for v in values if v is not None} - set(column.order))
+    return pd.Categorical(values, categories=[*column.order, *beyond], ordered=True)

@@ -1,0 +1,223 @@
+"""One row a trial."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.errors import StoreError
+from bench.frame import columns
+from bench.frame.latency import statistics
+from bench.records import (
+    Device,
+    DeviceState,
+    Measurement,
+    Memory,
+    Model,
+    RunnerIdentity,
+    Trial,
+    device_id,
+    device_title,
+)
+from bench.store import Run, find_runs, read_run, read_trials
+
+AnyPath = str | os.PathLike[str]
+Values = tuple[Any, ...]
+
+
+def load(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
+    """All trials of a run, of a sweep's folder or of all results, one row each.
+
+    The columns are those of docs/formats.md. Several paths make one frame.
+    """
+    rows: list[Values] = []
+    samples, counts = array("d"), array("q")
+    for run, trial in trials_of(path):
+        rows.append(_row(run, trial))
+        measured = trial.measurement.samples_us if trial.measurement else ()
+        samples.extend(measured)
+        counts.append(len(measured))
+    return _frame(rows, statistics(np.asarray(samples), np.asarray(counts, dtype=np.int64)))
+
+
+def trials_of(path: AnyPath | Iterable[AnyPath]) -> Iterator[tuple[Run, Trial]]:
+    """Each trial with the run it belongs to, in the order of the runs' names."""
+    for folder in runs_at(path):
+        run = read_run(folder)
+        for trial in read_trials(folder):
+            yield run, trial
+
+
+def runs_at(path: AnyPath | Iterable[AnyPath]) -> list[Path]:
+    """The runs at one or several paths, none twice."""
+    paths = [path] if isinstance(path, str | os.PathLike) else list(path)
+    found = [run for each in paths for run in find_runs(Path(each))]
+    return list({run.resolve(): run for run in found}.values())
+
+
+def device_of(run: Run, trial: Trial) -> Device:
+    """The phone of a trial, by its id or by the serial that it was written under."""
+    if trial.device in run.devices:
+        return run.devices[trial.device]
+    for device in run.devices.values():
+        if device_id(device) == trial.device:
+            return device
+    raise StoreError(
+        f"{run.path / 'devices.json'} does not tell of device {trial.device!r}, which trials name.",
+        next_step="Copy the whole folder of the run.",
+    )
+
+
+def model_of(run: Run, trial: Trial) -> Model:
+    """The model of a trial."""
+    if trial.model in run.models:
+        return run.models[trial.model]
+    raise StoreError(
+        f"{run.path / 'models.json'} does not tell of model {trial.model!r}, which trials name.",
+        next_step="Copy the whole folder of the run.",
+    )
+
+
+def frame_of(
+    columns_: Iterable[columns.Column], rows: list[Values], given: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """Rows as a frame; `given` arrays stand for the columns that the rows lack."""
+    given = given or {}
+    told = [column for column in columns_ if column.name not in given]
+    lists = zip(*rows, strict=True) if rows else iter([()] * len(told))
+    arrays = {c.name: columns.series_of(c, list(v)) for c, v in zip(told, lists, strict=True)}
+    return pd.DataFrame({c.name: (given | arrays)[c.name] for c in columns_})
+
+
+def _frame(rows: list[Values], latency: dict[str, Any]) -> pd.DataFrame:
+    return frame_of(columns.TRIAL_COLUMNS, rows, latency)
+
+
+def _row(run: Run, trial: Trial) -> Values:
+    """Every column but the statistics, in the order of `columns.TRIAL_COLUMNS`."""
+    return (
+        *axis_values(run, trial),
+        *_outcome(trial),
+        *_process(trial.measurement),
+        *_states(trial.state_before, trial.state_after),
+        *_binaries(trial.runner),
+    )
+
+
+def axis_values(run: Run, trial: Trial) -> Values:
+    """The columns of `columns.RUN`, `DEVICE`, `MODEL` and `CONFIG`."""
+    return (
+        run.plan.name,
+        run.path.name,
+        *device_values(device_of(run, trial), virtual=trial.virtual),
+        *model_values(model_of(run, trial), trial.model_sha256),
+        trial.config.threads,
+        trial.config.delegate,
+        trial.config.affinity,
+        trial.repetition,
+    )
+
+
+def device_values(device: Device, *, virtual: bool) -> Values:
+    """The columns of `columns.DEVICE`."""
+    return (
+        device_title(device),
+        device_id(device),
+        device.model,
+        device.soc,
+        device.android_release,
+        device.virtual or virtual,
+        device.fidelity,
+    )
+
+
+def model_values(model: Model, sha256: str) -> Values:
+    """The columns of `columns.MODEL`."""
+    published = model.published[0] if model.published else None
+    return (
+        model.name,
+        sha256,
+        model.family,
+        model.alpha,
+        model.scale,
+        model.groups,
+        model.resolution,
+        model.quantization,
+        model.variant,
+        model.macs,
+        model.macs_conv,
+        model.params,
+        model.size_bytes,
+        published.top1_error_pct if published else None,
+        published.source if published else None,
+    )
+
+
+def doubt_kinds(trials: Iterable[Trial]) -> str:
+    """The kinds of doubt about some trials, sorted, none twice."""
+    return ", ".join(sorted({doubt.kind for trial in trials for doubt in trial.doubts}))
+
+
+def _outcome(trial: Trial) -> Values:
+    return (
+        trial.key,
+        trial.index,
+        trial.status,
+        trial.stage,
+        trial.reason,
+        trial.measurement.delegation if trial.measurement else None,
+        doubt_kinds([trial]),
+        trial.started_at,
+        trial.duration_s,
+        trial.pushed_bytes,
+    )
+
+
+def _process(measured: Measurement | None) -> Values:
+    if measured is None:
+        return (None,) * len(columns.PROCESS)
+    memory: Memory = measured.memory
+    return (
+        len(measured.warmup_us),
+        measured.first_inference_us,
+        measured.init_us,
+        measured.compile_us,
+        memory.before_load_kb,
+        memory.after_compile_kb,
+        memory.peak_kb,
+        measured.stopped_by,
+        measured.clock,
+        measured.input_source,
+        measured.affinity_mask,
+    )
+
+
+def _states(before: DeviceState | None, after: DeviceState | None) -> Values:
+    return (
+        before.thermal_status if before else None,
+        after.thermal_status if after else None,
+        before.battery_level if before else None,
+        after.battery_level if after else None,
+        before.battery_temp_c if before else None,
+        after.battery_temp_c if after else None,
+        before.charging if before else None,
+        before.load_1min if before else None,
+    )
+
+
+def _binaries(runner: RunnerIdentity | None) -> Values:
+    if runner is None:
+        return (None,) * len(columns.BINARIES)
+    return (
+        runner.version,
+        runner.sha256,
+        runner.library_version,
+        runner.library_sha256,
+        runner.abi,
+    )

@@ -1,0 +1,58 @@
+"""Results as one HTML file: no network, no fonts from afar, readable without JavaScript.
+
+collect   reads the runs and pools their trials into cells
+tables    sets cells side by side: levels of complexity, pairs, the best of each level
+grid      the table as heads and values;  findings  failures and doubts, told once
+plots     figures of cells (`bench.plot`);  svg  a figure as a part of the page
+page      all of it through page.html.j2
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.errors import StoreError, UsageError
+from bench.frame.trials import AnyPath, runs_at
+from bench.report.collect import collect
+from bench.report.page import html
+
+__all__ = ["render_report"]
+
+
+def render_report(runs: AnyPath | Iterable[AnyPath], output: AnyPath | None = None) -> Path:
+    """Write the report of one or several runs and return where it lies.
+
+    Without `output`, the report of a single run is its folder's report.html. The file is
+    there whole or not at all.
+    """
+    folders = runs_at(runs)
+    if output is None and len(folders) != 1:
+        raise UsageError(
+            f"{len(folders)} runs make one report, which needs a place.",
+            next_step="Name it with --output.",
+        )
+    path = Path(output) if output is not None else folders[0] / "report.html"
+    _write(path, html(collect(folders)))
+    return path
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+            Path(unfinished).chmod(0o644)
+            Path(unfinished).replace(path)
+        except BaseException:
+            Path(unfinished).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(
+            f"can't write the report {path}: {error.strerror or error}.",
+            next_step="Name another place with --output.",
+        ) from error

@@ -1,0 +1,82 @@
+"""Everything that a report tells, read once from the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bench.frame.cells import Cell, Done, pool_cells
+from bench.frame.trials import AnyPath, runs_at
+from bench.records import Config, Device, device_id
+from bench.store import Run, read_run, read_trials
+
+
+class Collection(NamedTuple):
+    """Some runs and their cells; the order is that of the tables."""
+
+    runs: Sequence[Run]
+    cells: Sequence[Cell]
+    devices: Sequence[Device]  # phones first, then virtual ones
+    configs: Sequence[Config]
+
+    @property
+    def done(self) -> list[Done]:
+        """Every trial, cell by cell."""
+        return [done for cell in self.cells for done in cell.done]
+
+    @property
+    def planned(self) -> int:
+        """Trials that the runs set out to do."""
+        return sum(len(run.plan.trials) * len(run.plan.devices) for run in self.runs)
+
+    @property
+    def virtual(self) -> list[Device]:
+        return [device for device in self.devices if device.virtual]
+
+    @property
+    def reduced(self) -> list[Device]:
+        return [device for device in self.devices if device.fidelity == "reduced"]
+
+
+def collect(path: AnyPath | Iterable[AnyPath]) -> Collection:
+    """The runs at some paths, merged by device, model file and config."""
+    runs = [read_run(folder) for folder in runs_at(path)]
+    cells = pool_cells((run, trial) for run in runs for trial in read_trials(run.path))
+    devices = {device_id(d): d for run in runs for d in run.devices.values()}
+    return Collection(
+        runs=runs,
+        cells=sorted(cells, key=_place),
+        devices=sorted(devices.values(), key=lambda d: (d.virtual, d.model or d.serial, d.serial)),
+        configs=sorted({cell.config for cell in cells}, key=_config_place),
+    )
+
+
+def mixed(collection: Collection) -> list[str]:
+    """What differs between trials that stand side by side, in words."""
+    runners = [d.trial.runner for d in collection.done if d.trial.runner is not None]
+    told = {
+        "runner": {f"{r.version} {r.abi} {r.sha256[:12]}" for r in runners},
+        "LiteRT library": {f"{r.library_version} {r.abi} {r.library_sha256[:12]}" for r in runners},
+        "input": {m.input_source[:12] for cell in collection.cells for m in cell.measurements},
+    }
+    by_abi = {r.abi for r in runners}
+    expected = {"runner": len(by_abi), "LiteRT library": len(by_abi), "input": 1}
+    return [
+        f"{len(values)} kinds of {what}: {', '.join(sorted(values))}"
+        for what, values in told.items()
+        if len(values) > expected[what] > 0
+    ]
+
+
+def _place(cell: Cell) -> tuple[object, ...]:
+    model = cell.model
+    return (
+        -(model.macs or -1),
+        model.name,
+        cell.trials[0].model_sha256,
+        _config_place(cell.config),
+    )
+
+
+def _config_place(config: Config) -> tuple[int, str, str]:
+    return (config.threads, config.delegate, config.affinity)

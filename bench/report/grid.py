@@ -1,0 +1,254 @@
+"""The comparison table as heads and values, ready for the page to lay out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from bench.frame.cells import Cell
+from bench.records import Device, device_id
+from bench.report import tables, text
+from bench.report.collect import Collection
+from bench.report.tables import Entry, Level, Row
+
+
+class Head(NamedTuple):
+    """A column."""
+
+    key: str
+    label: str
+    unit: str = ""
+    note: str = ""
+    numeric: bool = True
+
+
+class Value(NamedTuple):
+    """What stands in a row under one head."""
+
+    shown: str
+    number: float | None = None  # what to sort by; None: by what is shown
+    detail: str = ""  # smaller, beside it
+    best: bool = False
+    link: str = ""  # id of what it is made of
+    flag: str = ""  # a reason for care, in words
+    note: str = ""
+    name: bool = False  # a foreign string
+
+
+class Group(NamedTuple):
+    """Columns of one device."""
+
+    title: str
+    device: str
+    virtual: bool
+    span: int
+
+
+class GridRow(NamedTuple):
+    """Values of one model and config."""
+
+    values: tuple[Value, ...]
+    facets: dict[str, str]  # what the row can be filtered by
+
+
+class GridLevel(NamedTuple):
+    """Rows of like complexity."""
+
+    title: str
+    rows: tuple[GridRow, ...]
+
+
+class Grid(NamedTuple):
+    """The whole table."""
+
+    heads: tuple[Head, ...]
+    own: int  # columns that belong to no device
+    groups: tuple[Group, ...]
+    levels: tuple[GridLevel, ...]
+    sources: tuple[str, ...]  # of published errors, numbered from 1
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a level holds more than one model."""
+        names = [[row.values[0].shown for row in level.rows] for level in self.levels]
+        return any(len(set(level)) > 1 for level in names) and len(names) > 1
+
+
+_ON_DEVICE = (
+    Head("median", "Median latency", "ms", "and its 95 % interval over all repetitions"),
+    Head("first", "First inference", "ms", "the first after compiling"),
+    Head("rate", "Per second", "", "inferences, which are images for a model that takes one"),
+    Head("efficiency", "MMACs/ms", "", "million MACs a millisecond: how well the phone is used"),
+    Head("memory", "Peak memory", "MiB", "highest resident set of the process, all repetitions"),
+)
+
+
+def grid(collection: Collection, anchors: dict[int, str]) -> Grid:
+    """The table of a collection; `anchors` tells, by cell, where its trials are told."""
+    measured_on = {cell.device_id for cell in collection.cells}
+    devices = [device for device in collection.devices if device_id(device) in measured_on]
+    levels = tables.comparison(collection.cells, devices)
+    rows = [row for level in levels for row in level.rows]
+    own = tuple(_own_columns(rows))
+    sources = tuple(dict.fromkeys(r.published.source for r in rows if r.published))
+    return Grid(
+        heads=(
+            *(head for head, _ in own),
+            *(h._replace(key=f"{h.key}-{n}") for n in range(len(devices)) for h in _ON_DEVICE),
+        ),
+        own=len(own),
+        groups=tuple(_group(device) for device in devices),
+        levels=tuple(_level(level, own, sources, anchors) for level in levels),
+        sources=sources,
+    )
+
+
+Own = tuple[Head, Callable[[Row, Sequence[str]], Value]]
+
+
+def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
+    """Columns that belong to no device, but for those that would tell nothing."""
+    yield (
+        Head("model", "Model", numeric=False),
+        lambda r, _: Value(text.clean(r.model.name), note=_whole(r.model.name), name=True),
+    )
+    if len({row.model.quantization for row in rows}) > 1:
+        yield Head("quantization", "Quantization", numeric=False), _quantization
+    if len({row.config.threads for row in rows}) > 1:
+        yield Head("threads", "Threads"), lambda r, _: _number(r.config.threads, str)
+    if len({row.config.delegate for row in rows}) > 1:
+        yield Head("delegate", "Delegate", numeric=False), lambda r, _: Value(r.config.delegate)
+    if len({row.config.affinity for row in rows}) > 1:
+        yield Head("affinity", "Cores", numeric=False), lambda r, _: Value(r.config.affinity)
+    yield Head("macs", "Complexity", "million MACs", "the papers’ MFLOPs"), _complexity
+    yield (
+        Head("params", "Parameters", "million"),
+        lambda r, _: _number(r.model.params, text.millions),
+    )
+    yield Head("size", "Size", "MB"), lambda r, _: _number(r.model.size_bytes, text.megabytes)
+    if any(row.published for row in rows):
+        yield Head("error", "Published top-1 error", "%", "printed by others, not measured"), _error
+    if any(row.delta_pct is not None for row in rows):
+        yield (
+            Head("delta", "Δ error", "points", "lower than the MobileNet v1 of its complexity"),
+            _delta,
+        )
+
+
+def _quantization(row: Row, _: Sequence[str]) -> Value:
+    return Value(text.clean(row.model.quantization or text.NONE))
+
+
+def _complexity(row: Row, _: Sequence[str]) -> Value:
+    if row.model.macs is None:
+        why = row.model.not_countable or "not counted"
+        return Value(text.NONE, note=text.clean(why, text.PROSE_LIMIT))
+    return _number(row.model.macs, text.millions)
+
+
+def _error(row: Row, sources: Sequence[str]) -> Value:
+    if row.published is None:
+        return Value(text.NONE)
+    number = sources.index(row.published.source) + 1
+    return Value(
+        f"{row.published.top1_error_pct:.1f}",
+        row.published.top1_error_pct,
+        detail=f"[{number}]",
+        best=row.best_error,
+        link=f"source-{number}",
+        note=text.clean(row.published.source, text.PROSE_LIMIT),
+    )
+
+
+def _delta(row: Row, _: Sequence[str]) -> Value:
+    if row.delta_pct is None or row.pair is None:
+        return Value(text.NONE)
+    pair = text.clean(row.pair.name)
+    return Value(
+        text.signed(row.delta_pct),
+        row.delta_pct,
+        note=f"against {pair}, {text.millions(row.pair.macs)} million MACs",
+    )
+
+
+def _level(
+    level: Level, own: Sequence[Own], sources: Sequence[str], anchors: dict[int, str]
+) -> GridLevel:
+    macs = text.millions(level.macs)
+    return GridLevel(
+        title=f"About {macs} million MACs" if level.macs else "Complexity not counted",
+        rows=tuple(
+            GridRow(
+                values=(
+                    *(value(row, sources) for _, value in own),
+                    *(v for entry in row.entries for v in _on_device(entry, anchors)),
+                ),
+                facets=_facets(row),
+            )
+            for row in level.rows
+        ),
+    )
+
+
+def _facets(row: Row) -> dict[str, str]:
+    return {
+        "family": text.clean(row.model.family or "other"),
+        "quantization": text.clean(row.model.quantization or "other"),
+        "threads": str(row.config.threads),
+        "delegate": row.config.delegate,
+        "cores": row.config.affinity,
+    }
+
+
+def _group(device: Device) -> Group:
+    return Group(text.title(device), device_id(device), device.virtual, len(_ON_DEVICE))
+
+
+def _on_device(entry: Entry, anchors: dict[int, str]) -> Iterator[Value]:
+    """The values of `_ON_DEVICE`."""
+    cell, us = entry.cell, entry.median_us
+    link = anchors.get(id(cell), "")
+    if cell is None or us is None:
+        words = _why_not(cell)
+        yield Value(words, link=link if cell else "", flag="failed" if cell else "")
+        yield from [Value("")] * (len(_ON_DEVICE) - 1)
+        return
+    yield Value(
+        text.milliseconds(us), us, detail=_interval(cell), best=entry.best, link=link,
+        flag=_doubts(cell),
+    )  # fmt: skip
+    yield _number(cell.first_inference_us, text.milliseconds)
+    yield _number(entry.per_second, text.significant)
+    yield _number(entry.mmacs_per_ms, text.significant)
+    yield _number(cell.peak_memory_kb, text.mebibytes)
+
+
+def _why_not(cell: Cell | None) -> str:
+    if cell is None:
+        return text.NONE
+    return "failed" if any(trial.status == "failed" for trial in cell.trials) else "skipped"
+
+
+def _interval(cell: Cell) -> str:
+    interval = cell.latency.interval if cell.latency else None
+    if interval is None:
+        return "no interval"
+    return f"{text.milliseconds(interval.low)}–{text.milliseconds(interval.high)}"
+
+
+def _doubts(cell: Cell) -> str:
+    kinds = sorted({doubt.kind for trial in cell.trials for doubt in trial.doubts})
+    missing = sum(trial.status != "ok" for trial in cell.trials)
+    told = [text.clean(kind) for kind in kinds]
+    if missing:
+        told.append(f"{missing} of {len(cell.trials)} repetitions not ok")
+    return ", ".join(told)
+
+
+def _number(value: float | None, show: Callable[..., str]) -> Value:
+    return Value(show(value) if value is not None else text.NONE, value)
+
+
+def _whole(name: str) -> str:
+    """The name as a tooltip, where the table cuts it."""
+    return text.clean(name, text.PROSE_LIMIT) if len(name) > text.NAME_LIMIT else ""

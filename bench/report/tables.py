@@ -1,0 +1,179 @@
+"""The comparison table: a row a model and config, its figures device by device.
+
+Rows of like complexity stand together, as in the papers, and each is set against the
+MobileNet of its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from bench.frame.cells import Cell
+from bench.records import Config, Device, Model, Published, device_id
+
+# The ShuffleNet paper sets networks of 524 and 569 million MACs side by side, of 292 and 325,
+# of 140 and 149, of 38 and 41: at most 1.11 apart.
+LEVEL_RATIO = 1.25
+
+
+class Entry(NamedTuple):
+    """What one device has to say of a row."""
+
+    device: str  # id
+    cell: Cell | None  # None: nothing was asked of this device
+    best: bool  # no other row of its level is surely faster
+
+    @property
+    def median_us(self) -> float | None:
+        return self.cell.latency.median if self.cell and self.cell.latency else None
+
+    @property
+    def per_second(self) -> float | None:
+        return 1e6 / self.median_us if self.median_us else None
+
+    @property
+    def mmacs_per_ms(self) -> float | None:
+        """Million MACs a millisecond: how well the phone is used."""
+        macs = self.cell.model.macs if self.cell else None
+        return macs / self.median_us / 1000 if macs is not None and self.median_us else None
+
+
+class Row(NamedTuple):
+    """One model under one config."""
+
+    model: Model
+    sha256: str
+    config: Config
+    entries: tuple[Entry, ...]  # one a device
+    published: Published | None
+    pair: Model | None  # the MobileNet v1 of its size
+    delta_pct: float | None  # how much lower its published error is than the pair's
+    best_error: bool
+
+
+class Level(NamedTuple):
+    """Rows of like complexity."""
+
+    macs: int | None  # of the largest
+    rows: tuple[Row, ...]
+
+
+def comparison(cells: Sequence[Cell], devices: Sequence[Device]) -> list[Level]:
+    """All cells as rows, largest complexity first."""
+    models = list({(c.model.name, c.trials[0].model_sha256): c.model for c in cells}.values())
+    levels = [_rows(group, devices, models) for group in _levels(cells)]
+    return [_marked(level) for level in levels]
+
+
+def paired(model: Model, models: Iterable[Model]) -> Model | None:
+    """The MobileNet v1 nearest in MACs, of the same resolution and quantization.
+
+    None for a MobileNet v1 itself, and where none lies within a quarter.
+    """
+    if model.family == "mobilenet_v1" or not model.macs:
+        return None
+    near = [
+        (_apart(model.macs, other.macs), other.name, other)
+        for other in models
+        if other.family == "mobilenet_v1"
+        and other.macs
+        and other.resolution == model.resolution
+        and other.quantization == model.quantization
+        and other.variant is None
+    ]
+    apart, _, nearest = min(near, default=(LEVEL_RATIO + 1, "", None), key=lambda n: n[:2])
+    return nearest if apart <= LEVEL_RATIO else None
+
+
+def _apart(macs: int, other: int) -> float:
+    return max(macs, other) / min(macs, other)
+
+
+def _levels(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Cells, which are sorted by falling MACs, cut where complexity falls by a quarter."""
+    level: list[Cell] = []
+    for cell in cells:
+        if level and not _same_level(level[0].model.macs, cell.model.macs):
+            yield level
+            level = []
+        level.append(cell)
+    if level:
+        yield level
+
+
+def _same_level(largest: int | None, macs: int | None) -> bool:
+    if not largest or not macs:
+        return not largest and not macs
+    return _apart(largest, macs) <= LEVEL_RATIO
+
+
+def _rows(cells: Sequence[Cell], devices: Sequence[Device], models: Sequence[Model]) -> Level:
+    by_row: dict[tuple[str, str, Config], dict[str, Cell]] = {}
+    for cell in cells:
+        place = (cell.model.name, cell.trials[0].model_sha256, cell.config)
+        by_row.setdefault(place, {})[cell.device_id] = cell
+    rows = []
+    for (_, sha256, config), on in by_row.items():
+        model = next(iter(on.values())).model
+        pair = paired(model, models)
+        ids = [device_id(device) for device in devices]
+        rows.append(
+            Row(
+                model=model,
+                sha256=sha256,
+                config=config,
+                entries=tuple(Entry(i, on.get(i), best=False) for i in ids),
+                published=_published(model),
+                pair=pair,
+                delta_pct=_delta(model, pair),
+                best_error=False,
+            )
+        )
+    return Level(cells[0].model.macs, tuple(rows))
+
+
+def _published(model: Model) -> Published | None:
+    return model.published[0] if model.published else None
+
+
+def _delta(model: Model, pair: Model | None) -> float | None:
+    own, other = _published(model), _published(pair) if pair else None
+    return other.top1_error_pct - own.top1_error_pct if own and other else None
+
+
+def _marked(level: Level) -> Level:
+    """The level with its best rows marked: all that the interval can't tell from the fastest."""
+    fastest = [_fastest(column) for column in zip(*(r.entries for r in level.rows), strict=True)]
+    errors = {row.published.top1_error_pct for row in level.rows if row.published}
+    lowest = min(errors) if len(errors) > 1 else None
+    rows = [
+        row._replace(
+            entries=tuple(
+                entry._replace(best=_reaches(entry, bound))
+                for entry, bound in zip(row.entries, fastest, strict=True)
+            ),
+            best_error=bool(row.published and row.published.top1_error_pct == lowest),
+        )
+        for row in level.rows
+    ]
+    return level._replace(rows=tuple(rows))
+
+
+def _fastest(column: Sequence[Entry]) -> float | None:
+    """The upper bound of the fastest entry; None where there is nothing to choose from."""
+    told = [e for e in column if e.median_us is not None]
+    if len(told) < 2:
+        return None
+    return _bounds(min(told, key=lambda e: e.median_us or 0))[1]
+
+
+def _reaches(entry: Entry, bound: float | None) -> bool:
+    return bound is not None and entry.median_us is not None and _bounds(entry)[0] <= bound
+
+
+def _bounds(entry: Entry) -> tuple[float, float]:
+    if entry.cell is None or entry.cell.latency is None:
+        raise ValueError("nothing was measured")
+    latency = entry.cell.latency
+    return latency.interval or (latency.median, latency.median)

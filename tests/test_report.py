@@ -1,0 +1,309 @@
+"""The report: one file that tells all, whatever the names in it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import fabricated as made
+import msgspec
+import pytest
+
+import bench
+from bench.errors import StoreError, UsageError
+from bench.records import Config, Trial
+
+PHONE, VIRTUAL = made.phone(), made.virtual_phone()
+VOID = {"meta", "link", "br", "rect", "path", "use", "hr", "input", "colgroup"}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\"'><img src=x onerror=alert(1)>",
+    "--></style></script><h1>",
+    "{{ 7 * 7 }}{% raw %}",
+    "$\\frac{1}{0}$ _^",
+    "_hidden",
+    "phone \u202e]lautriv[ \u2066",
+    "line\nend\x00\x1b[31m\ud800",
+    "&lt;b&gt;&#x3c;",
+    "N" * 10_000,
+)
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements, its text by element, and whether it nests."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open, f"</{tag}> closes nothing"
+            assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open and "script" not in self.open:
+            self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def count(self, tag: str) -> int:
+        return sum(name == tag for name, _ in self.tags)
+
+    def values(self, attribute: str) -> list[str]:
+        return [attrs[attribute] or "" for _, attrs in self.tags if attribute in attrs]
+
+
+def report(run: Path) -> Page:
+    return Page(bench.render_report(run).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def widths(tmp_path: Path) -> Path:
+    """The papers' models on a phone and a virtual one; one failure, one doubt."""
+    models = [*made.MOBILENETS, *made.SHUFFLENETS, made.model("broken", macs=None)]
+    trials = made.grid([PHONE, VIRTUAL], models[:-1], repetitions=2)
+    trials[0] = msgspec.structs.replace(trials[0], doubts=(made.WIDE,))
+    trials.append(made.failed(PHONE, models[-1]))
+    return made.write_run(tmp_path, [PHONE, VIRTUAL], models, trials, repetitions=2)
+
+
+def test_the_report_of_one_run_lies_in_its_folder_and_nests(widths: Path) -> None:
+    path = bench.render_report(widths)
+    assert path == widths / "report.html"
+    assert Page(path.read_text(encoding="utf-8")).open == []
+
+
+def test_the_same_run_makes_the_same_bytes(widths: Path, tmp_path: Path) -> None:
+    first = bench.render_report(widths, tmp_path / "one.html").read_bytes()
+    assert bench.render_report(widths, tmp_path / "two.html").read_bytes() == first
+
+
+def test_the_table_has_a_row_a_model_with_complexity_latency_and_published_error(
+    widths: Path,
+) -> None:
+    page = report(widths)
+    for shown in ("mobilenet_v1_1.00_224_float32", "569", "29.4", "Median latency", "million MACs"):
+        assert shown in page.text
+    assert sum(attrs.get("scope") == "row" for _, attrs in page.tags if "title" not in attrs) > 9
+    assert "the MobileNet and ShuffleNet papers print the same number as MFLOPs" in page.text
+    assert made.MOBILENET in page.text
+
+
+def test_pairs_are_set_against_the_mobilenet_of_their_complexity(widths: Path) -> None:
+    text = report(widths).text
+    for delta in ("+3.1", "+3.9", "+7.8"):  # table 5 of the ShuffleNet paper
+        assert delta in text
+
+
+def test_every_link_leads_somewhere_and_no_id_is_twice(widths: Path) -> None:
+    page = report(widths)
+    ids = page.values("id")
+    assert len(ids) == len(set(ids))
+    assert {h[1:] for h in page.values("href") if h.startswith("#")} <= set(ids)
+
+
+def test_nothing_is_fetched_from_anywhere(widths: Path) -> None:
+    html = bench.render_report(widths).read_text(encoding="utf-8")
+    page = Page(html)
+    assert not page.values("src")
+    assert all(href.startswith(("#", "data:")) for href in page.values("href"))
+    assert "@import" not in html
+    assert "url(http" not in html
+    assert "default-src 'none'" in html
+
+
+def test_a_virtual_device_can_not_be_mistaken_for_a_phone(widths: Path) -> None:
+    html = bench.render_report(widths).read_text(encoding="utf-8")
+    page = Page(html)
+    assert "Not a phone’s latency" in page.text
+    assert re.search(r"<title>\[virtual\]", html)
+    for _, after in re.findall(r"(Virtual Flagship)(.{0,40})", page.text):
+        assert after.startswith(" [virtual")
+    assert len(re.findall(r"hollow: \[virtual\], not a phone's latency", page.text)) >= 2
+
+
+def test_reduced_fidelity_is_said_loudly(tmp_path: Path) -> None:
+    device = made.virtual_phone(fidelity="reduced")
+    run = made.write_run(
+        tmp_path, [device], made.MOBILENETS[:2], made.grid([device], made.MOBILENETS[:2])
+    )
+    text = report(run).text
+    assert "Reduced fidelity" in text
+    assert "Virtual Flagship [virtual, reduced fidelity]" in text
+
+
+def test_a_phones_report_says_nothing_of_virtual(tmp_path: Path) -> None:
+    run = made.write_run(
+        tmp_path, [PHONE], made.MOBILENETS[:2], made.grid([PHONE], made.MOBILENETS[:2])
+    )
+    assert "virtual" not in report(run).text.lower()
+
+
+def test_a_virtual_mark_survives_a_name_that_is_long_or_turns_its_text(tmp_path: Path) -> None:
+    for number, name in enumerate(("V" * 10_000, "Phone \u202e\u2067")):
+        device = made.virtual_phone(f"v{number}", model=name)
+        trials = made.grid([device], made.MOBILENETS[:2])
+        page = report(made.write_run(tmp_path, [device], made.MOBILENETS[:2], trials, name="n"))
+        assert "[virtual]" in page.text
+        assert not re.search("[\u202a-\u202e\u2066-\u2069]", page.text)
+        assert max(len(word) for word in page.text.split()) < 700
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_stay_text(tmp_path: Path, name: str) -> None:
+    if "\ud800" in name:
+        name = name.replace("\ud800", "\ufffd")  # JSON can't hold half a character
+    device = made.phone(model=name, manufacturer=name, soc=name, fingerprint=name, kernel=name)
+    nets = [made.model(name, macs=macs, family=name) for macs in (100_000_000,)]
+    nets += [made.model(name + "2", not_countable=name, macs=None, quantization=name)]
+    doubt = msgspec.structs.replace(made.WIDE, kind=name, message=name, cure=name)
+    trials = [
+        made.trial(device, nets[0], doubts=(doubt,), argv=(name, name)),
+        made.failed(device, nets[1], reason=name, stage=name),
+    ]
+    page = report(made.write_run(tmp_path, [device], nets, trials))
+    assert page.open == []
+    assert page.count("script") == 1
+    assert page.count("img") == page.count("b") - page.count("b") == 0
+    assert page.count("h1") == 1
+    assert page.count("style") == 1
+    assert not any(key.startswith("on") for _, attrs in page.tags for key in attrs)
+    assert len(page.text) < 60_000
+    if len(name) < 60 and name.isprintable():
+        assert name in page.text
+
+
+def test_a_folder_named_by_an_enemy_stays_text(tmp_path: Path) -> None:
+    models = made.MOBILENETS[:1]
+    run = made.write_run(
+        tmp_path, [PHONE], models, made.grid([PHONE], models), name="a b;<script>$(id)"
+    )
+    page = report(run)
+    assert page.count("script") == 1
+    assert "a b;<script>$(id)" in page.text
+
+
+def test_one_trial_makes_a_report(tmp_path: Path) -> None:
+    run = made.write_run(
+        tmp_path, [PHONE], made.MOBILENETS[:1], [made.trial(PHONE, made.MOBILENETS[0])]
+    )
+    page = report(run)
+    assert "1 trial ok" in page.text
+    assert page.count("figure") == 3
+
+
+def test_no_ok_trial_makes_a_report_of_failures(tmp_path: Path) -> None:
+    trials = [made.failed(PHONE, model) for model in made.MOBILENETS]
+    page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS, trials))
+    assert "4 failed" in page.text
+    assert "the runtime lacks the operator SEGMENT_SUM" in page.text
+    assert "median latency, ms" not in page.text.lower().replace("median latency ms", "")
+
+
+def test_a_run_that_was_cut_short_says_what_is_left(tmp_path: Path) -> None:
+    trials = made.grid([PHONE], made.MOBILENETS[:2])
+    run = made.write_run(tmp_path, [PHONE], made.MOBILENETS[:2], trials, planned=5)
+    assert "3 planned, not done" in report(run).text
+
+
+def test_a_run_without_any_trial_makes_a_page(tmp_path: Path) -> None:
+    page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], []))
+    assert "No trial has ended yet" in page.text
+    assert page.open == []
+
+
+def test_like_failures_are_told_once_with_where_they_occurred(tmp_path: Path) -> None:
+    trials = [made.failed(PHONE, made.MOBILENETS[0], repetition=n) for n in range(1, 61)]
+    page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials))
+    assert "60 trials" in page.text
+    assert "and 20 more" in page.text
+
+
+def test_every_trial_is_told_with_state_arguments_and_hashes(widths: Path) -> None:
+    text = report(widths).text
+    trial = next(iter(_trials(widths)))
+    assert trial.runner is not None
+    for shown in ("--contract=1", trial.runner.sha256, "thermal status", "29.5 °C", "30.5 °C"):
+        assert shown in text
+
+
+def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(widths: Path) -> None:
+    page = report(widths)
+    assert "the median is known to ±4.1% where ±1.0% was asked for" in page.text
+    assert "quieten the phone, or raise max_seconds" in page.text
+    assert "wide" in page.values("title")
+
+
+def test_several_runs_make_one_report_that_has_to_be_named(tmp_path: Path) -> None:
+    runs = [
+        made.write_run(tmp_path, [device], made.MOBILENETS, made.grid([device], made.MOBILENETS))
+        for device in (PHONE, VIRTUAL)
+    ]
+    with pytest.raises(UsageError, match="2 runs make one report"):
+        bench.render_report(runs)
+    page = Page(bench.render_report(runs, tmp_path / "both.html").read_text(encoding="utf-8"))
+    assert "Acme One and Virtual Flagship [virtual]" in page.text
+
+
+def test_different_binaries_side_by_side_are_warned_of(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(made.RUNNER, library_sha256=made.digest("x"))
+    trials = [
+        made.trial(PHONE, made.MOBILENETS[0]),
+        made.trial(PHONE, made.MOBILENETS[1], runner=other),
+    ]
+    text = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:2], trials)).text
+    assert "2 kinds of LiteRT library" in text
+
+
+def test_a_report_that_can_not_be_written_is_one_error(widths: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="can't write the report"):
+        bench.render_report(widths, tmp_path / "file" / "report.html")
+
+
+def test_an_old_report_stays_whole_when_a_new_one_fails(widths: Path, tmp_path: Path) -> None:
+    place = tmp_path / "place.html"
+    place.mkdir()
+    with pytest.raises(StoreError):
+        bench.render_report(widths, place)
+    assert [p.name for p in tmp_path.glob(".report-*")] == []
+
+
+def test_configs_that_differ_stand_in_columns_of_their_own(tmp_path: Path) -> None:
+    configs = [Config(), Config(threads=4), Config(threads=4, affinity="big")]
+    models = made.MOBILENETS[:2]
+    trials = made.grid([PHONE], models, configs)
+    page = report(made.write_run(tmp_path, [PHONE], models, trials))
+    assert {"threads", "affinity"} <= set(page.values("data-key"))
+    assert "quantization" not in page.values("data-key")
+
+
+def test_names_of_plots_are_text_and_not_mathematics(tmp_path: Path) -> None:
+    device = made.phone(model="_$x^2$ \u202e & <b>")
+    trials = made.grid([device], made.MOBILENETS)
+    html = bench.render_report(
+        made.write_run(tmp_path, [device], made.MOBILENETS, trials)
+    ).read_text(encoding="utf-8")
+    assert re.search(r"<text[^>]*>_\$x\^2\$ \ufffd &amp; &lt;b&gt;</text>", html)
+
+
+def _trials(run: Path) -> list[Trial]:
+    from bench.store import read_trials
+
+    return list(read_trials(run))
