@@ -1,0 +1,55 @@
+"""The command line: a skin over the library. Each verb parses, makes one call and prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bench import __version__
+from bench.cli import devices, models, results, runtime, sweep, virtual
+from bench.cli.screen import complain
+from bench.errors import BenchError
+
+app = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verbs in (sweep, results, models, devices, virtual, runtime):
+    verbs.add_to(app)
+
+
+@app.callback(invoke_without_command=True)
+def _bench(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    ] = False,
+) -> None:
+    """Measure TensorFlow Lite (LiteRT) models on Android phones over adb.
+
+    Exit codes: 0 done, 1 an error that the message explains, 2 wrong usage,
+    3 the sweep ended but trials failed or were not run, 4 compare found a regression,
+    130 interrupted.
+    """
+    if version:
+        print(f"bench {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a BenchError becomes one line and exit code 1."""
+    try:
+        app()
+    except BenchError as error:
+        complain(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,92 @@
+"""What the verbs print with: tables, JSON, errors; hostile text is made harmless here."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import BenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CELL_LIMIT = 120  # characters; a name may be 10 kB
+
+
+def printable(text: str, limit: int | None = None) -> str:
+    """Text with control, bidirectional and undecodable characters spelled out."""
+    safe = "".join(
+        c if c == " " or unicodedata.category(c)[0] not in "CZ" else repr(c)[1:-1] for c in text
+    )
+    if limit is not None and len(safe) > limit:
+        return safe[: limit - 1] + "…"
+    return safe
+
+
+def complain(error: BenchError) -> None:
+    """Say an error in one line on stderr."""
+    print(f"Error: {printable(str(error))}", file=sys.stderr)
+
+
+def warn(text: str) -> None:
+    """Say something that the user should know, on stderr."""
+    print(f"Warning: {printable(text)}", file=sys.stderr)
+
+
+def print_json(rows: Iterable[Any]) -> None:
+    """A list of objects whose keys are the records' field names."""
+    import msgspec
+
+    data = msgspec.json.encode(list(rows))
+    sys.stdout.write(msgspec.json.format(data, indent=2).decode() + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A plain table; a column of numbers stands to the right, None is an empty cell."""
+    from rich.table import Table
+    from rich.text import Text
+
+    held = [list(row) for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for index, column in enumerate(columns):
+        numeric = any(isinstance(row[index], int | float) for row in held)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in held:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console().print(table)
+
+
+def console(stderr: bool = False) -> Console:
+    """A rich console that takes text as it is; unbounded width where output is piped."""
+    from rich.console import Console
+
+    file = sys.stderr if stderr else sys.stdout
+    width = None if file.isatty() else 200
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
+
+
+def milliseconds(us: float) -> str:
+    """A latency in ms with three significant digits or more."""
+    ms = us / 1000
+    return f"{ms:.0f}" if ms >= 1000 else f"{ms:.3g}" if ms < 100 else f"{ms:.1f}"
+
+
+def seconds(s: float) -> str:
+    """A span of time as a person says it."""
+    if s < 90:
+        return f"{s:.0f} s"
+    if s < 5400:
+        return f"{s / 60:.0f} min"
+    return f"{s / 3600:.1f} h"
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return printable(str(value), CELL_LIMIT)

@@ -1,0 +1,135 @@
+"""bench sweep."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.cli.progress import Screen
+from bench.cli.screen import complain, warn
+
+if TYPE_CHECKING:
+    from bench.device import AdbServer
+    from bench.engine import Connect, Outcome
+
+VIRTUAL = "virtual"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("sweep")(sweep)
+
+
+def sweep(
+    sweep_file: Annotated[Path, typer.Argument(metavar="SWEEP", help="A sweep file (TOML).")],
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SERIAL",
+            help="A phone's serial, or virtual[:PROFILE] for a virtual phone that is booted for"
+            " the sweep and taken down after. Repeatable. Without it: every connected phone.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the newest run of this sweep.")
+    ] = False,
+    results: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results are kept.")] = Path(
+        "results"
+    ),
+    fetch: Annotated[
+        bool,
+        typer.Option(
+            "--fetch",
+            help="Download the LiteRT library that a phone needs, if it is lacking, from its"
+            " official address, checked by hash.",
+        ),
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Render the HTML report at the end.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+) -> None:
+    """Run a sweep on every connected phone, keep every sample, and render the report.
+
+    Example: bench sweep examples/quickstart.toml --device virtual
+    """
+    from bench.engine import run_sweep
+    from bench.sweep import load
+
+    loaded = load(sweep_file)
+    with _phones(device or []) as (serials, connect), Screen(quiet) as screen:
+        outcome = run_sweep(
+            loaded,
+            serials,
+            connect=connect,
+            results=results,
+            resume=resume,
+            fetch=fetch,
+            on_event=screen.show,
+        )
+    _say_how_it_ended(outcome, sweep_file, quiet)
+    if report and not outcome.interrupted:
+        from bench.report import render_report
+
+        path = render_report(outcome.path)
+        if not quiet:
+            print(f"Report:  {path}")
+    raise typer.Exit(_exit_code(outcome))
+
+
+@contextlib.contextmanager
+def _phones(wanted: Sequence[str]) -> Iterator[tuple[list[str], Connect]]:
+    """The serials to measure on and how each is reached; virtual phones live meanwhile."""
+    from bench import device
+
+    virtual = [name for name in wanted if name.split(":")[0] == VIRTUAL]
+    real = [name for name in wanted if name not in virtual]
+    servers: dict[str, AdbServer] = {}
+    with contextlib.ExitStack() as stack:
+        if virtual:
+            servers |= _boot(virtual, stack)
+        if real or not wanted:
+            users = device.default_server()
+            serials = real or [phone.serial for phone in device.usable_phones(users)]
+            servers |= dict.fromkeys(serials, users)
+        yield list(servers), lambda serial: device.connect(serial, servers[serial])
+
+
+def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbServer]:
+    """Boot virtual phones into the stack, on an adb server of their own, never the user's."""
+    from bench import device, virtual
+
+    server = stack.enter_context(device.private_server())
+    booted: dict[str, AdbServer] = {}
+    for name in names:
+        profile = name.partition(":")[2] or "flagship"
+        phone = stack.enter_context(virtual.booted(profile))
+        server.connect_tcp(phone.serial)
+        booted[phone.serial] = server
+    return booted
+
+
+def _say_how_it_ended(outcome: Outcome, sweep_file: Path, quiet: bool) -> None:
+    for error in outcome.stopped.values():
+        complain(error)
+    if outcome.not_run:
+        warn(
+            f"{outcome.not_run} trials were not run."
+            f" `bench sweep {sweep_file} --resume` goes on with them."
+        )
+    if not quiet:
+        parts = [f"{outcome.ok} ok"]
+        parts += [f"{outcome.failed} failed"] if outcome.failed else []
+        parts += [f"{outcome.skipped} skipped"] if outcome.skipped else []
+        print(f"Trials:  {', '.join(parts)}")
+        print(f"Results: {outcome.path}")
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome.interrupted:
+        return 130
+    if outcome.stopped and not outcome.ok:
+        return 1
+    return 3 if outcome.failed or outcome.not_run else 0

@@ -1,0 +1,82 @@
+"""bench virtual: phones that run on this computer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.cli.screen import print_json, print_table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="Virtual phones, on this computer only.")
+    group.command("up")(up)
+    group.command("down")(down)
+    group.command("list")(list_)
+    app.add_typer(group, name="virtual")
+
+
+def up(
+    profile: Annotated[
+        str, typer.Argument(help="Which phone; `bench virtual list` names them.")
+    ] = "flagship",
+    port: Annotated[
+        int | None, typer.Option(help="The port on 127.0.0.1. Without it: a free one.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Boot a virtual phone that stays up until `bench virtual down`.
+
+    Example: bench virtual up flagship
+    """
+    from bench import virtual
+
+    phone = virtual.up(profile, port=port)
+    if json:
+        print_json([phone])
+        return
+    print(f"{phone.profile} is up at {phone.serial}.")
+    print(f"  adb connect {phone.serial}")
+    print(f"  bench sweep examples/quickstart.toml --device {phone.serial}")
+    print(f"  bench virtual down {phone.port}")
+
+
+def down(
+    port: Annotated[
+        int | None, typer.Argument(help="The phone's port. Without it: every virtual phone.")
+    ] = None,
+) -> None:
+    """Take virtual phones down; nothing of them is left."""
+    from bench import virtual
+    from bench.errors import UsageError
+
+    phones = [phone for phone in virtual.running() if port in (None, phone.port)]
+    if not phones and port is not None:
+        raise UsageError(
+            f"no virtual phone on port {port}.", next_step="`bench virtual list` shows them."
+        )
+    for phone in phones:
+        virtual.down(phone)
+        print(f"{phone.profile} at {phone.serial} is down.")
+    if not phones:
+        print("No virtual phone is up.")
+
+
+def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show the virtual phones that are up, and the profiles there are."""
+    from bench import virtual
+
+    phones = virtual.running()
+    if json:
+        print_json(phones)
+        return
+    if phones:
+        print_table(
+            ("port", "serial", "profile", "fidelity", "pid"),
+            [(p.port, p.serial, p.profile, p.fidelity, p.pid) for p in phones],
+        )
+    else:
+        print("No virtual phone is up.")
+    print(f"Profiles: {', '.join(virtual.profiles())}")
