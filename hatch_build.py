@@ -179,7 +179,7 @@ def _ndk_compiler(target: Target, ndk: Path) -> Compiler:
 
 def _run(command: Sequence[str], folder: Path, target: Target | None) -> str:
     """The command's stdout; BuildError with the end of its stderr when it fails."""
-    cache = _cache_folder()
+    cache = cache_folder()
     environment = os.environ | {
         "ZIG_GLOBAL_CACHE_DIR": str(cache),
         "ZIG_LOCAL_CACHE_DIR": str(cache),
@@ -199,7 +199,7 @@ def _run(command: Sequence[str], folder: Path, target: Target | None) -> str:
     return done.stdout
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     """Where Zig keeps what it compiled of its own: the user's cache, never the source tree."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "tflite-phone-bench" / "zig"

@@ -49,9 +49,12 @@ def fake_library() -> Path:
     library = Path(tempfile.mkdtemp(prefix="bench-fake-")) / "libLiteRt.so"
     source = ROOT / "tests" / "fake_litert" / "fake_litert.c"
     zig = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O1", "-w"]
-    caches = {f"ZIG_{kind}_CACHE_DIR": str(library.parent / "zig") for kind in ("GLOBAL", "LOCAL")}
+    cache = str(load_hatch_build().cache_folder())
     subprocess.run(
-        [*zig, "-o", str(library), str(source)], check=True, env=os.environ | caches, timeout=120
+        [*zig, "-o", str(library), str(source)],
+        check=True,
+        env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
+        timeout=120,
     )
     return library
 

@@ -37,6 +37,8 @@ Latency = Annotated[float, Meta(gt=0, le=1e11)]  # microseconds; 1e11 is more th
 Duration = Annotated[float, Meta(ge=0, le=1e11)]
 Kilobytes = Annotated[int, Meta(ge=0, le=2**40)]
 Bytes = Annotated[int, Meta(ge=0, le=2**50)]
+Count = Annotated[int, Meta(ge=0, le=2**31)]
+Shape = Annotated[tuple[Count, ...], Meta(max_length=8)]
 Text = Annotated[str, Meta(max_length=4096)]
 Crc = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 Samples = Annotated[tuple[Latency, ...], Meta(min_length=1, max_length=1_000_000)]
@@ -50,7 +52,7 @@ class Tensor(Record, frozen=True, kw_only=True):
 
     name: Text
     type: Text
-    shape: tuple[int, ...]
+    shape: Shape
     bytes: Bytes
     crc32: Crc
     source: Literal["seeded", "file"]
@@ -130,7 +132,7 @@ def parse_document(stdout: bytes, stderr: bytes, exit_code: int) -> RunnerReport
 
 
 class _Head(msgspec.Struct):
-    contract: int
+    contract: Count
     status: Literal["ok", "error"]
 
 
@@ -146,7 +148,7 @@ class _ErrorDocument(Record, frozen=True, kw_only=True):
 class _Output(Record, frozen=True, kw_only=True):
     name: Text
     type: Text
-    shape: tuple[int, ...]
+    shape: Shape
     bytes: Bytes
     crc32: Crc
     sum: float | None
@@ -164,7 +166,7 @@ class _Document(Record, frozen=True, kw_only=True):
     status: Literal["ok"]
     library_version: Text | None
     abi: Text
-    pid: int
+    pid: Count
     clock: Text
     cpu_mask: Annotated[str, Meta(pattern="^[0-9a-f]{1,256}$")] | None
     threads: Annotated[int, Meta(ge=1, le=64)]
@@ -206,7 +208,7 @@ def _decode(line: bytes, kind: type[D], stdout: bytes, stderr: bytes, exit_code:
         return msgspec.json.decode(line, type=kind)
     except msgspec.ValidationError as error:
         raise RunnerError(
-            f"The runner's document makes no sense: {error}.", stage="output"
+            f"The runner's document makes no sense: {_plain(str(error))}.", stage="output"
         ) from error
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         if exit_code != 0:
