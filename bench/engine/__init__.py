@@ -1,0 +1,67 @@
+"""A whole plan over all phones: one worker a phone, retry, resume, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from bench.engine.events import (
+    Event,
+    Outcome,
+    PhoneDone,
+    PhoneStopped,
+    PhoneWaited,
+    SweepStarted,
+    TrialEnded,
+    TrialStarted,
+)
+from bench.engine.prepare import Connect, make_models, model_cache, open_run, plan_of, stations_of
+from bench.engine.work import PATIENCE, Patience, run_all, workers_of
+from bench.sweep import Sweep
+
+__all__ = [
+    "Connect",
+    "Event",
+    "Outcome",
+    "Patience",
+    "PhoneDone",
+    "PhoneStopped",
+    "PhoneWaited",
+    "SweepStarted",
+    "TrialEnded",
+    "TrialStarted",
+    "make_models",
+    "model_cache",
+    "run_sweep",
+]
+
+
+def run_sweep(
+    sweep: Sweep,
+    serials: Sequence[str],
+    *,
+    connect: Connect,
+    results: Path = Path("results"),
+    resume: bool = False,
+    fetch: bool = False,
+    patience: Patience = PATIENCE,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Outcome:
+    """Run every trial of a sweep that is not yet final, on every phone; keep what is measured.
+
+    With `resume` the newest run of this sweep goes on, else a new run begins. With `fetch` a
+    LiteRT library that a phone needs is downloaded, else its absence is RuntimeMissing.
+    Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
+    """
+    models = make_models(sweep)
+    stations = stations_of(serials, connect, fetch)
+    plan = plan_of(sweep, models, stations)
+    writer, done = open_run(sweep, plan, stations, models, results, resume)
+    try:
+        devices = tuple(station.device for station in stations)
+        measured = sum(len(keys) for keys in done.values())
+        on_event(SweepStarted(writer.path, devices, models, plan, measured))
+        workers = workers_of(stations, plan, models, done, connect, patience)
+        return run_all(workers, writer, on_event)
+    finally:
+        writer.close()

@@ -1,0 +1,69 @@
+"""What a running sweep tells: events as they happen, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.errors import BenchError
+from bench.records import Device, Model, Plan, PlannedTrial, Trial
+
+
+class TrialStarted(NamedTuple):
+    """A worker begins a trial."""
+
+    device: Device
+    planned: PlannedTrial
+
+
+class TrialEnded(NamedTuple):
+    """A trial's record is on the disk."""
+
+    device: Device
+    trial: Trial
+
+
+class PhoneWaited(NamedTuple):
+    """A worker waits for a phone that went away."""
+
+    device: Device
+    reason: str
+
+
+class PhoneStopped(NamedTuple):
+    """A worker gave its phone up; its other trials stay to be done."""
+
+    device: Device
+    error: BenchError
+
+
+class PhoneDone(NamedTuple):
+    """A worker has nothing left to do."""
+
+    device: Device
+
+
+class SweepStarted(NamedTuple):
+    """Everything is checked and the run's folder is made."""
+
+    path: Path
+    devices: tuple[Device, ...]
+    models: tuple[Model, ...]
+    plan: Plan
+    done: int  # trials that an earlier start of this run has measured
+
+
+Event = TrialStarted | TrialEnded | PhoneWaited | PhoneStopped | PhoneDone | SweepStarted
+
+
+class Outcome(NamedTuple):
+    """How a sweep ended."""
+
+    path: Path
+    ok: int
+    failed: int
+    skipped: int
+    not_run: int
+    stopped: Mapping[str, BenchError]  # by device id
+    interrupted: bool

@@ -1,0 +1,136 @@
+"""What is settled before the first trial: models, phones, binaries, the plan, and its folder."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from bench import __version__, runtime, store, zoo
+from bench import sweep as sweeps
+from bench.device import Phone, describe
+from bench.errors import ModelError, RuntimeMissing, StoreError, UsageError
+from bench.records import Device, Model, Plan, device_id
+from bench.sweep import Sweep
+from bench.trial import Station
+
+Connect = Callable[[str], Phone]  # a serial to a phone that answers, or DeviceError
+
+
+def make_models(sweep: Sweep) -> tuple[Model, ...]:
+    """Every model that a sweep asks for; errors name the line of the sweep file."""
+    directory = model_cache()
+    models: dict[str, Model] = {}
+    for realize in (False, True):  # all are checked before the first is made
+        for spec in sweep.models:
+            try:
+                zoo.check(spec)
+                if not realize:
+                    continue
+                model = zoo.realize(spec, directory)
+                if model.name in models:
+                    raise ModelError(
+                        f"two models are called {model.name!r}.", next_step="Rename one file."
+                    )
+            except ModelError as error:
+                place = f"{sweep.file}, line {spec.line}: " if spec.line else ""
+                raise ModelError(place + error.what, next_step=error.next_step) from error
+            models[model.name] = model
+    return tuple(models.values())
+
+
+def model_cache() -> Path:
+    """Where made models are kept from sweep to sweep; any of them may be removed."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tflite-phone-bench" / "models"
+
+
+def stations_of(serials: Sequence[str], connect: Connect, fetch: bool) -> list[Station]:
+    """Reach and describe every phone, and find what to push to it, before any is touched."""
+    stations: dict[str, Station] = {}
+    for serial in serials:
+        phone = connect(serial)
+        device = describe(phone)
+        if device_id(device) in stations:  # the same phone by cable and by network
+            continue
+        stations[device_id(device)] = Station(phone, device, _binaries(device, fetch))
+    return list(stations.values())
+
+
+def _binaries(device: Device, fetch: bool) -> runtime.Binaries:
+    try:
+        return runtime.find(device.abis, device.libc)
+    except RuntimeMissing:
+        if not fetch or not device.abis or device.libc == "glibc":
+            raise
+        runtime.fetch(device.abis[0])
+        return runtime.find(device.abis, device.libc)
+
+
+def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) -> Plan:
+    return Plan(
+        name=sweep.name,
+        seed=sweep.seed,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        repetitions=sweep.repetitions,
+        precision=sweep.precision,
+        trials=sweeps.plan_trials(sweep, [model.name for model in models]),
+        devices=tuple(device_id(station.device) for station in stations),
+        versions={
+            "bench": __version__,
+            "python": platform.python_version(),
+            "ai-edge-litert": metadata.version("ai-edge-litert"),
+            "adbutils": metadata.version("adbutils"),
+        },
+        host={"system": platform.system(), "machine": platform.machine()},
+    )
+
+
+def open_run(
+    sweep: Sweep,
+    plan: Plan,
+    stations: Sequence[Station],
+    models: Sequence[Model],
+    results: Path,
+    resume: bool,
+) -> tuple[store.RunWriter, dict[str, set[str]]]:
+    """The run to write into, and the keys that are final in it, by device."""
+    ids = {device_id(station.device): station.device for station in stations}
+    if not resume:
+        by_name = {model.name: model for model in models}
+        return store.create_run(results, sweep.text, plan, ids, by_name), {i: set() for i in ids}
+    path = store.latest_run(results, sweep.name)
+    if path is None:
+        raise StoreError(
+            f"no run of {sweep.name!r} to resume in {results}.", next_step="Leave out --resume."
+        )
+    before = store.read_run(path)
+    _refuse_other_plan(before, plan, models)
+    done: dict[str, set[str]] = {i: set() for i in ids}
+    for trial in store.read_trials(path):
+        if trial.device in done:
+            done[trial.device].add(trial.key)
+    return store.resume_run(path), done
+
+
+def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:
+    """Only the same trials of the same models on phones of the run may go on in it."""
+    cure = "Start a new run without --resume."
+    if (before.plan.trials, before.plan.precision) != (plan.trials, plan.precision):
+        raise UsageError(f"the sweep file has changed since {before.path} began.", next_step=cure)
+    for model in models:
+        if before.models[model.name].sha256 != model.sha256:
+            raise UsageError(
+                f"model {model.name!r} has changed since {before.path} began.", next_step=cure
+            )
+    strangers = set(plan.devices) - set(before.plan.devices)
+    if strangers:
+        raise UsageError(
+            f"{', '.join(sorted(strangers))} did not take part in {before.path}.",
+            next_step=f"Name its devices with --device ({', '.join(before.plan.devices)}), or "
+            + cure[0].lower()
+            + cure[1:],
+        )

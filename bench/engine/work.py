@@ -1,0 +1,223 @@
+"""The workers, one a phone, and the one who writes down what they report.
+
+What a worker does is one function of a phone and a plan, so that a fleet of hosts can take
+the threads' place with nothing else changed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bench import store
+from bench.device import Phone
+from bench.engine.events import (
+    Event,
+    Outcome,
+    PhoneDone,
+    PhoneStopped,
+    PhoneWaited,
+    TrialEnded,
+    TrialStarted,
+)
+from bench.engine.prepare import Connect
+from bench.errors import BenchError, DeviceError, DeviceLost
+from bench.records import (
+    Device,
+    Model,
+    Plan,
+    PlannedTrial,
+    Precision,
+    device_id,
+    trial_key,
+)
+from bench.trial import Ended, Station, run_trial
+
+Reports = queue.Queue[Event | Ended | BaseException]
+
+
+class Patience(NamedTuple):
+    """How long a phone that went away is waited for, and how often."""
+
+    return_within_s: float = 60.0
+    poll_s: float = 1.0
+    losses: int = 3  # a phone lost this often on one trial is given up
+
+
+PATIENCE = Patience()
+
+
+def workers_of(
+    stations: Sequence[Station],
+    plan: Plan,
+    models: Sequence[Model],
+    done: Mapping[str, set[str]],
+    connect: Connect,
+    patience: Patience,
+) -> list[_Worker]:
+    by_name = {model.name: model for model in models}
+    workers = []
+    for station in stations:
+        me = device_id(station.device)
+        todo = [trial for trial in plan.trials if trial_key(me, trial) not in done[me]]
+        workers.append(_Worker(station, todo, by_name, plan.precision, connect, patience))
+    return workers
+
+
+def run_all(
+    workers: Sequence[_Worker], writer: store.RunWriter, on_event: Callable[[Event], None]
+) -> Outcome:
+    """Start the workers, and write and tell what they report, until the last has ended."""
+    reports: Reports = queue.Queue()
+    tally = _Tally(writer, on_event, total=sum(len(worker.todo) for worker in workers))
+    interrupted = False
+    try:
+        for worker in workers:
+            worker.start_for(reports)
+        tally.take(reports, len(workers))
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        for worker in workers:
+            worker.abort()
+        for worker in workers:
+            worker.join()
+        tally.keep_rest(reports)
+    return tally.outcome(interrupted)
+
+
+class _Worker(threading.Thread):
+    """Runs one phone's trials in order and reports each; ends with PhoneDone or PhoneStopped."""
+
+    def __init__(
+        self,
+        station: Station,
+        todo: Sequence[PlannedTrial],
+        models: Mapping[str, Model],
+        precision: Precision,
+        connect: Connect,
+        patience: Patience,
+    ) -> None:
+        super().__init__(name=f"phone {station.device.serial}", daemon=True)
+        self.todo = todo
+        self._station = station
+        self._models = models
+        self._precision = precision
+        self._connect = connect
+        self._patience = patience
+        self._stop_asked = threading.Event()
+
+    def start_for(self, reports: Reports) -> None:
+        """Start, and report there."""
+        self._report = reports.put
+        self.start()
+
+    def run(self) -> None:
+        device = self._station.device
+        try:
+            for planned in self.todo:
+                if self._stop_asked.is_set():
+                    return
+                self._report(TrialStarted(device, planned))
+                self._report(self._run_until_kept(planned))
+            self._report(PhoneDone(device))
+        except BenchError as error:
+            if not self._stop_asked.is_set():
+                self._report(PhoneStopped(device, error))
+        except BaseException as error:  # a fault of ours: the main thread shall raise it
+            self._report(error)
+
+    def abort(self) -> None:
+        """End what runs on the phone and begin nothing more; harmless when all is done."""
+        self._stop_asked.set()
+        self._station.phone.interrupt()
+
+    def _run_until_kept(self, planned: PlannedTrial) -> Ended:
+        """One trial, tried again when the phone goes away in the middle and comes back."""
+        lost = 0
+        while True:
+            try:
+                return run_trial(
+                    self._station, planned, self._models[planned.model], self._precision
+                )
+            except DeviceLost as error:
+                lost += 1
+                if lost == self._patience.losses or self._stop_asked.is_set():
+                    raise
+                self._report(PhoneWaited(self._station.device, str(error)))
+                self._station = self._station._replace(phone=self._reconnect(error))
+
+    def _reconnect(self, lost: DeviceLost) -> Phone:
+        give_up_at = time.monotonic() + self._patience.return_within_s
+        while not self._stop_asked.wait(self._patience.poll_s):
+            try:
+                return self._connect(self._station.device.serial)
+            except DeviceError as error:
+                if time.monotonic() > give_up_at:
+                    raise DeviceLost(
+                        f"{lost.what} It did not come back within"
+                        f" {self._patience.return_within_s:g} s: {error.what}",
+                        next_step="Mend the connection and go on with --resume.",
+                    ) from error
+        raise lost
+
+
+class _Tally:
+    """Writes every trial as it ends, passes events on, and counts."""
+
+    def __init__(
+        self, writer: store.RunWriter, on_event: Callable[[Event], None], total: int
+    ) -> None:
+        self._writer = writer
+        self._on_event = on_event
+        self._total = total
+        self._counts = {"ok": 0, "failed": 0, "skipped": 0}
+        self._stopped: dict[str, BenchError] = {}
+        self._devices: dict[str, Device] = {}
+
+    def take(self, reports: Reports, phones: int) -> None:
+        """Handle reports until every phone is done or given up."""
+        for report in _until_all_ended(reports, phones):
+            if isinstance(report, BaseException):
+                raise report
+            if isinstance(report, Ended):
+                self._keep(report)
+                continue
+            if isinstance(report, TrialStarted):
+                self._devices[device_id(report.device)] = report.device
+            if isinstance(report, PhoneStopped):
+                self._stopped[device_id(report.device)] = report.error
+            self._on_event(report)
+
+    def keep_rest(self, reports: Reports) -> None:
+        """Trials that ended while the sweep was being stopped are measured all the same."""
+        while not reports.empty():
+            report = reports.get()
+            if isinstance(report, Ended):
+                self._keep(report)
+
+    def outcome(self, interrupted: bool) -> Outcome:
+        return Outcome(
+            path=self._writer.path,
+            **self._counts,
+            not_run=self._total - sum(self._counts.values()),
+            stopped=self._stopped,
+            interrupted=interrupted,
+        )
+
+    def _keep(self, ended: Ended) -> None:
+        # Written before anything else happens: a later failure must not lose it.
+        self._writer.append(ended.trial)
+        self._writer.log(ended.trial.key, ended.trial.argv, ended.stderr)
+        self._counts[ended.trial.status] += 1
+        self._on_event(TrialEnded(self._devices[ended.trial.device], ended.trial))
+
+
+def _until_all_ended(reports: Reports, phones: int) -> Iterator[Event | Ended | BaseException]:
+    while phones:
+        report = reports.get()
+        phones -= isinstance(report, PhoneDone | PhoneStopped)
+        yield report

@@ -1,0 +1,297 @@
+"""Whole sweeps on fake phones: every planned trial leaves one line, whatever happens."""
+
+import threading
+
+import pytest
+from fake_phone import FakePhone, document, well
+from tiny_models import conv_net
+
+from bench import engine, store
+from bench import sweep as sweeps
+from bench.device import Finished
+from bench.errors import (
+    DeviceError,
+    DeviceFull,
+    DeviceLost,
+    DeviceTimeout,
+    ModelError,
+    StoreError,
+    UsageError,
+)
+
+SIZES = {"a": 8, "b": 12}  # makes two models of two names
+
+SWEEP = """\
+name = "s"
+repetitions = 2
+[[models]]
+files = "*.tflite"
+[config]
+threads = [1, 2]
+"""
+
+
+@pytest.fixture
+def rig(tmp_path, monkeypatch):
+    return Rig(tmp_path, monkeypatch)
+
+
+class Rig:
+    """A sweep of two models, and phones by serial."""
+
+    def __init__(self, folder, monkeypatch):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        self.folder = folder
+        self.events = []
+        self.phones = {}
+        for name in ("a", "b"):
+            (folder / f"{name}.tflite").write_bytes(conv_net(size=SIZES[name]))
+        self.write(SWEEP)
+
+    def write(self, text):
+        (self.folder / "s.toml").write_text(text)
+
+    def phone(self, serial="FAKE1", runner=well):
+        self.phones[serial] = FakePhone(serial, runner)
+        return self.phones[serial]
+
+    def connect(self, serial):
+        return self.phones[serial]
+
+    def sweep(self, **options):
+        return engine.run_sweep(
+            sweeps.load(self.folder / "s.toml"),
+            list(self.phones),
+            connect=options.pop("connect", self.connect),
+            results=self.folder / "results",
+            patience=engine.Patience(return_within_s=0.05, poll_s=0.01),
+            on_event=self.events.append,
+            **options,
+        )
+
+
+def lines(outcome):
+    return list(store.read_trials(outcome.path))
+
+
+def nth_start(n, then):
+    """A runner that does something else the nth time."""
+    starts = iter(range(1, 1000))
+    return lambda argv: then(argv) if next(starts) == n else well(argv)
+
+
+def raising(error):
+    def runner(argv):
+        raise error
+
+    return runner
+
+
+def test_every_planned_trial_leaves_one_ok_line(rig):
+    rig.phone()
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed, outcome.not_run) == (8, 0, 0)
+    trials = lines(outcome)
+    assert [t.index for t in trials] == list(range(8))
+    assert len({t.key for t in trials}) == 8
+    assert {t.virtual for t in trials} == {True}
+    assert trials[0].state_before.battery_level == 80
+    assert trials[0].measurement.samples_us == (100.0,) * 40
+
+
+def test_nothing_is_pushed_twice(rig):
+    phone = rig.phone()
+    trials = lines(rig.sweep())
+    assert sum(t.pushed_bytes for t in trials) < phone.pushed_bytes  # the probe is no trial's
+    before = phone.pushed_bytes
+    phone.verified.clear()  # a new connection knows nothing
+    assert sum(t.pushed_bytes for t in lines(rig.sweep())) == 0
+    assert phone.pushed_bytes == before
+
+
+def test_two_phones_run_the_same_plan_at_once(rig):
+    meeting = threading.Barrier(2, timeout=20)
+
+    def meet(argv):
+        meeting.wait()
+        return well(argv)
+
+    rig.phone("ONE", meet)
+    rig.phone("TWO", meet)
+    trials = lines(rig.sweep())
+    for serial in ("ONE", "TWO"):
+        assert [t.index for t in trials if t.device == serial] == list(range(8))
+
+
+def test_one_phone_under_two_serials_is_measured_once(rig):
+    phone = rig.phone("ONE")
+    rig.phones["10.0.0.1:5555"] = phone
+    assert rig.sweep().ok == 8
+
+
+def test_a_crash_of_the_runner_is_a_failed_trial_with_a_reason_and_the_sweep_goes_on(rig):
+    killed = Finished(exit_code=137, stdout=b"", stderr=b"", duration_s=0.1)
+    rig.phone(runner=nth_start(3, lambda argv: killed))
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (7, 1)
+    failed = lines(outcome)[2]
+    assert failed.status == "failed"
+    assert "low-memory killer" in failed.reason
+    assert failed.argv
+
+
+def test_a_cut_output_is_a_failed_trial_not_a_number(rig):
+    cut = Finished(exit_code=0, stdout=document()[:-20], stderr=b"", duration_s=0.1)
+    rig.phone(runner=nth_start(1, lambda argv: cut))
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (7, 1)
+    assert "cut or damaged" in lines(outcome)[0].reason
+
+
+def test_a_hanging_runner_is_a_failed_trial(rig):
+    rig.phone(runner=nth_start(2, raising(DeviceTimeout("not done after 5 s"))))
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (7, 1)
+    assert lines(outcome)[1].reason == "not done after 5 s"
+
+
+def test_a_phone_that_goes_away_and_comes_back_loses_no_trial(rig):
+    rig.phone(runner=nth_start(4, raising(DeviceLost("gone"))))
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.not_run) == (8, 0)
+    assert [t.index for t in lines(outcome)] == list(range(8))
+    assert [e.reason for e in rig.events if isinstance(e, engine.PhoneWaited)] == ["gone"]
+
+
+def test_a_phone_that_stays_away_stops_alone_and_resume_finishes(rig):
+    rig.phone("ONE", nth_start(3, raising(DeviceLost("gone"))))
+    rig.phone("TWO")
+    began = []
+
+    def connect(serial):
+        if serial in began:
+            raise DeviceError("not connected")
+        began.append(serial)
+        return rig.phones[serial]
+
+    outcome = rig.sweep(connect=connect)
+    assert (outcome.ok, outcome.not_run) == (10, 6)
+    assert list(outcome.stopped) == ["ONE"]
+    assert "did not come back" in str(outcome.stopped["ONE"])
+    again = rig.sweep(resume=True)
+    assert again.path == outcome.path
+    assert (again.ok, again.not_run) == (6, 0)
+    assert sorted((t.device, t.index) for t in lines(again)) == [
+        (serial, index) for serial in ("ONE", "TWO") for index in range(8)
+    ]
+
+
+def test_a_full_phone_stops_with_its_reason_and_loses_nothing(rig):
+    phone = rig.phone()
+    push = phone.push
+    pushes = iter(range(1, 100))
+
+    def push_until_full(local, remote, *, mode=0o644):
+        if next(pushes) == 5:  # probe, runner, library, first model, then this one
+            raise DeviceFull("no space for 'b.tflite'")
+        return push(local, remote, mode=mode)
+
+    phone.push = push_until_full
+    outcome = rig.sweep()
+    assert outcome.ok >= 1
+    assert outcome.failed == 0
+    assert outcome.ok + outcome.not_run == 8
+    assert "no space" in str(outcome.stopped["FAKE1"])
+    assert rig.sweep(resume=True).not_run == 0
+
+
+def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
+    def slow(argv):
+        phone.wait_until_interrupted()
+        raise DeviceError("interrupted")
+
+    phone = rig.phone(runner=nth_start(3, slow))
+
+    def press_ctrl_c(event):
+        rig.events.append(event)
+        if isinstance(event, engine.TrialStarted) and event.planned.index == 2:
+            raise KeyboardInterrupt
+
+    loaded = sweeps.load(rig.folder / "s.toml")
+    outcome = engine.run_sweep(
+        loaded,
+        ["FAKE1"],
+        connect=rig.connect,
+        results=rig.folder / "results",
+        on_event=press_ctrl_c,
+    )
+    assert outcome.interrupted
+    assert (outcome.ok, outcome.not_run) == (2, 6)
+    again = rig.sweep(resume=True)
+    assert [t.index for t in lines(again)] == list(range(8))
+
+
+def test_what_a_phone_cannot_do_is_skipped_with_the_reason(rig):
+    rig.write(SWEEP + 'affinity = ["big", "mid"]\n')
+    phone = rig.phone()
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.skipped) == (8, 8)
+    assert {t.reason for t in lines(outcome) if t.status == "skipped"} == {
+        "affinity mid: this device has only 2 clusters"
+    }
+    assert all("--cpu-mask=f0" in argv for argv in phone.started)
+
+
+def test_resume_refuses_a_changed_sweep_a_changed_model_and_a_stranger(rig):
+    rig.phone()
+    rig.sweep()
+    rig.write(SWEEP.replace("[1, 2]", "[1, 4]"))
+    with pytest.raises(UsageError, match="sweep file has changed"):
+        rig.sweep(resume=True)
+    rig.write(SWEEP)
+    (rig.folder / "a.tflite").write_bytes(conv_net(size=3))
+    with pytest.raises(UsageError, match="model 'a' has changed"):
+        rig.sweep(resume=True)
+    (rig.folder / "a.tflite").write_bytes(conv_net(size=SIZES["a"]))
+    rig.phones.clear()
+    rig.phone("OTHER")
+    with pytest.raises(UsageError, match="OTHER did not take part"):
+        rig.sweep(resume=True)
+
+
+def test_there_must_be_a_run_to_resume(rig):
+    rig.phone()
+    with pytest.raises(StoreError, match="no run of 's' to resume"):
+        rig.sweep(resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL", b"\0" * 300, b"version https://git-lfs"])
+def test_a_bad_model_is_named_with_the_line_before_a_phone_is_touched(rig, content):
+    rig.phone()
+    (rig.folder / "b.tflite").write_bytes(content)
+    touched = []
+    with pytest.raises(ModelError, match=r"s\.toml, line 3: .*b\.tflite"):
+        rig.sweep(connect=touched.append)
+    assert touched == []
+
+
+def test_results_that_cannot_be_written_are_said_before_a_trial_starts(rig):
+    phone = rig.phone()
+    (rig.folder / "results").write_text("in the way")
+    with pytest.raises(StoreError, match="can't write results"):
+        rig.sweep()
+    assert phone.started == []
+
+
+def test_a_hostile_file_name_never_reaches_the_phone(rig):
+    for name in ("a", "b"):
+        (rig.folder / f"{name}.tflite").unlink()
+    hostile = "a b;touch x$(id)\n'\"`.tflite"
+    (rig.folder / hostile).write_bytes(conv_net(size=5))
+    phone = rig.phone()
+    outcome = rig.sweep()
+    assert outcome.ok == 4
+    assert all(" " not in word and "$" not in word for argv in phone.started for word in argv)
+    assert all("touch" not in path for path in phone.files)
+    assert lines(outcome)[0].model == "a b;touch x$(id)\n'\"`"
+    assert len(list((outcome.path / "logs").iterdir())) == 4
