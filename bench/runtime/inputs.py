@@ -26,7 +26,7 @@ def seeded_input(shape: Sequence[int], dtype: Any, seed: int, index: int) -> NDA
             next_step="Give the input as a file.",
         )
     count = int(np.prod(shape, dtype=np.int64))
-    key = _mix(np.uint32([seed]) ^ _mix(np.uint32([index + 1])))
+    key = _mix(np.array([seed], np.uint32) ^ _mix(np.array([index + 1], np.uint32)))
     words = _mix(_mix(np.arange(count, dtype=np.uint32)) ^ key)
     return _MAKERS[kind.name](words).reshape(shape)
 
