@@ -54,7 +54,7 @@ def read_elf(data: bytes) -> Elf:
     """What an ELF file says of itself; ElfError when it is none, or cut."""
     try:
         return _Reader(data).read()
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise ElfError("The file is cut: an ELF header points behind its end.") from error
 
 
