@@ -158,7 +158,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) 
         ({"resolution": 224.0}, "resolution = 224.0 makes no"),
         ({"resolution": True}, "resolution = True makes no"),
         ({"classes": -1}, "classes = -1 makes no"),
-        ({"arch": "deep"}, "it must be one of paper, shallow."),
+        ({"arch": "deep"}, "it must be one of paper, shallow, conv."),
     ],
 )
 def test_an_impossible_axis_is_refused_with_what_is_possible(

@@ -20,6 +20,15 @@ __all__ = ["FAMILIES", "check", "families", "family_named", "realize"]
 # Name of each family and the module that holds it, in the order that they are listed in.
 FAMILIES: dict[str, str] = {
     "mobilenet_v1": "bench.zoo.mobilenet_v1",
+    "mobilenet_v2": "bench.zoo.mobilenet_v2",
+    "mobilenet_v3": "bench.zoo.mobilenet_v3",
+    "shufflenet_v1": "bench.zoo.shufflenet_v1",
+    "shufflenet_v2": "bench.zoo.shufflenet_v2",
+    "vgg16": "bench.zoo.vgg",
+    "resnet101": "bench.zoo.resnet",
+    "inception_v2": "bench.zoo.inception_v2",
+    "inception_v3": "bench.zoo.inception_v3",
+    "inception_resnet_v2": "bench.zoo.inception_resnet_v2",
 }
 
 

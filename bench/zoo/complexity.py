@@ -11,6 +11,7 @@ What can't be known from the file (dynamic shapes, loops, custom operators) make
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -168,12 +169,22 @@ def _parameters(contents: Contents) -> int:
 
 
 def _classifier_params(layers: Sequence[Layer]) -> int:
-    """Those of the last layer with weights of the first graph, when it is a classifier."""
-    last = next((layer for layer in reversed(layers) if layer.graph == 0 and layer.macs), None)
-    if last is None or last.shape is None:
+    """Those of what makes classes of features.
+
+    That is the fully connected layers after the last convolution, the last layer of a network
+    that has no convolutions, or a last convolution whose map has one pixel.
+    """
+    counted = [layer for layer in layers if layer.graph == 0 and layer.macs]
+    if not counted:
         return 0
-    is_vector = all(size == 1 for size in last.shape[:-1])
-    return last.params if last.op in ("FULLY_CONNECTED", "CONV_2D") and is_vector else 0
+    tail = [*itertools.takewhile(lambda layer: layer.op == "FULLY_CONNECTED", reversed(counted))]
+    if len(tail) == len(counted):
+        return counted[-1].params
+    if tail:
+        return sum(layer.params for layer in tail)
+    last = counted[-1]
+    one_pixel = last.shape is not None and all(size == 1 for size in last.shape[:-1])
+    return last.params if last.op == "CONV_2D" and one_pixel else 0
 
 
 def _weight_bytes(contents: Contents) -> dict[str, int]:

@@ -37,6 +37,9 @@ class Family:
     name: str
     axes: Mapping[str, Axis]
     build: Callable[..., Tensor]
+    # How the number of parameters that is published for it comes about: a key of
+    # bench.zoo.conventions.CONVENTIONS.
+    params_convention: str | None = None
     refuse: Callable[..., None] = lambda **axes: (
         None
     )  # ModelError for values that don't fit together
@@ -136,3 +139,9 @@ def resolution(default: int = 224) -> Axis:
 
 def classes() -> Axis:
     return whole(1000, 100_000, prefix="classes")
+
+
+def divisible(channels: float, step: int = 8) -> int:
+    """The nearest multiple of `step` that keeps nine tenths: the MobileNet authors' rounding."""
+    nearest = max(step, int(channels + step / 2) // step * step)
+    return nearest + step if nearest < 0.9 * channels else nearest

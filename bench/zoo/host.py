@@ -38,6 +38,7 @@ class HostRun(Record, frozen=True, kw_only=True):
     version: str | None = None
     outputs: tuple[Output, ...] = ()
     seconds: tuple[float, ...] = ()  # of each inference, the first one included
+    peak_kb: int | None = None  # of the process's resident set
     error: str | None = None
     missing_op: str | None = None  # the operator that the runtime lacks, when that is why
 

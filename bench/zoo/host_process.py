@@ -60,7 +60,17 @@ def _run(interpreters: ModuleType, request: dict[str, Any]) -> dict[str, Any]:
         interpreter.invoke()
         seconds.append(time.perf_counter() - start)
     outputs = [_output(interpreter, detail) for detail in interpreter.get_output_details()]
-    return {"seconds": seconds, "outputs": outputs}
+    return {"seconds": seconds, "outputs": outputs, "peak_kb": _peak_kb()}
+
+
+def _peak_kb() -> int | None:
+    """VmHWM of this process; getrusage's figure would hold its parent's before the exec."""
+    try:
+        with open("/proc/self/status") as status:  # noqa: PTH123  no pathlib: keep the peak low
+            line = next(line for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return None
+    return int(line.split()[1])
 
 
 def _output(interpreter: Any, detail: dict[str, Any]) -> dict[str, Any]:

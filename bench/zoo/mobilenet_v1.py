@@ -1,6 +1,7 @@
 """MobileNet v1 (Howard et al. 2017, arXiv 1704.04861), any width multiplier and resolution.
 
 `arch = "shallow"` is the paper's ablation (table 5): without the five blocks of 14 x 14 x 512.
+`arch = "conv"` is its other ablation (table 4): whole convolutions instead of separable ones.
 """
 
 from __future__ import annotations
@@ -24,8 +25,12 @@ def _build(graph: Graph, *, alpha: float, resolution: int, arch: str, classes: i
     x = graph.input((1, resolution, resolution, 3))
     x = graph.conv(x, _channels(32, alpha), 3, 2, activation="relu6")
     for channels, stride in (*_HEAD, *(() if arch == "shallow" else _BODY), *_TAIL):
-        x = graph.depthwise(x, 3, stride, activation="relu6")
-        x = graph.conv(x, _channels(channels, alpha), activation="relu6")
+        width = _channels(channels, alpha)
+        if arch == "conv":
+            x = graph.conv(x, width, 3, stride, activation="relu6")
+        else:
+            x = graph.depthwise(x, 3, stride, activation="relu6")
+            x = graph.conv(x, width, activation="relu6")
     return graph.dense(graph.global_average(x), classes)
 
 
@@ -39,8 +44,9 @@ FAMILY = Family(
     axes={
         "alpha": factor(),
         "resolution": resolution(),
-        "arch": choice("paper", "shallow"),
+        "arch": choice("paper", "shallow", "conv"),
         "classes": classes(),
     },
     build=_build,
+    params_convention="kernels + one bias an output, but none for depthwise",
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,6 @@ from bench.errors import ModelError
 from bench.records import Model, ModelSpec
 from bench.zoo import cache, family_named, published
 from bench.zoo.family import PAPER_AXES, Family, Value
-
-# Part of every cached file's name. Raise it when any family writes other bytes than before.
-GENERATOR = 1
 
 SCHEMES = ("float32",)
 
@@ -50,7 +49,7 @@ def _made(family: Family, spec: ModelSpec, directory: Path) -> Model:
         title += f"_seed{spec.seed}"
     name = f"{title}_{spec.quantization}"
     request = {
-        "generator": GENERATOR,
+        "generator": _generator(),
         "family": family.name,
         "values": values,
         "seed": spec.seed,
@@ -69,6 +68,13 @@ def _made(family: Family, spec: ModelSpec, directory: Path) -> Model:
         published=published.lookup(family.name, values, options, spec.quantization),
         **axes,
     )
+
+
+@functools.cache
+def _generator() -> str:
+    """The version of what writes models: a hash of its source, so that no stale model is used."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def _written(family: Family, values: Mapping[str, Value], name: str, seed: int) -> memoryview:

@@ -30,6 +30,7 @@ Activation = Literal["relu", "relu6"] | None
 Padding = Literal["same", "valid"]
 Shape = tuple[int, ...]
 Kernel = int | tuple[int, int]
+Offset = Literal["batch_norm", "bias", "zero"]  # what a layer adds to each output channel
 
 _ACTIVATIONS = {
     None: schema.ActivationFunctionType.NONE,
@@ -79,7 +80,7 @@ class Graph:
         groups: int = 1,
         activation: Activation = "relu",
         padding: Padding = "same",
-        norm: bool = True,
+        offset: Offset = "batch_norm",
         gain: float = 1.0,
     ) -> Tensor:
         """A convolution; grouped when the filter holds fewer channels than the input."""
@@ -102,7 +103,7 @@ class Graph:
             [
                 x,
                 self._weights(filter_shape, f"{name}/weights", std),
-                self._bias(channels, name, norm),
+                self._offset(channels, name, offset),
             ],
             _slide(x.shape, (height, width), stride, padding, channels),
             name,
@@ -118,16 +119,17 @@ class Graph:
         multiplier: int = 1,
         activation: Activation = "relu",
         padding: Padding = "same",
-        norm: bool = True,
+        offset: Offset = "batch_norm",
+        gain: float = 1.0,
     ) -> Tensor:
         """One filter a channel (`multiplier` filters a channel)."""
         name = self._layer("depthwise")
         height, width = _pair(kernel)
         channels = x.channels * multiplier
-        std = _std(height * width, activation, 1.0)
+        std = _std(height * width, activation, gain)
         weights = self._weights((1, height, width, channels), f"{name}/weights", std)
         return self._depthwise(
-            [x, weights, self._bias(channels, name, norm)],
+            [x, weights, self._offset(channels, name, offset)],
             name,
             stride,
             activation,
@@ -143,11 +145,10 @@ class Graph:
         """
         name = self._layer("mean_filter")
         weights = np.full((1, kernel, kernel, x.channels), 1 / kernel**2, np.float32)
-        zeros = np.zeros(x.channels, np.float32)
         inputs = [
             x,
             self._const(weights, f"{name}/weights"),
-            self._const(zeros, f"{name}/bias"),
+            self._offset(x.channels, name, "zero"),
         ]
         return self._depthwise(inputs, name, stride, None, "same", 1)
 
@@ -166,7 +167,7 @@ class Graph:
             (units, features), f"{name}/weights", _std(features, activation, gain)
         )
         options = schema.FullyConnectedOptionsT(fusedActivationFunction=_ACTIVATIONS[activation])
-        inputs = [x, weights, self._bias(units, name, norm=False)]
+        inputs = [x, weights, self._offset(units, name, "bias")]
         return self._op("FULLY_CONNECTED", inputs, (batch, units), name, options)
 
     def max_pool(self, x: Tensor, kernel: int, stride: int, *, padding: Padding = "same") -> Tensor:
@@ -302,8 +303,10 @@ class Graph:
         stream = len(self._model.buffers)
         return self._tensor(shape, name, _Buffer(_Bell(math.prod(shape), std, self._seed, stream)))
 
-    def _bias(self, channels: int, name: str, norm: bool) -> Tensor:
-        return self._weights((channels,), f"{name}/{'batch_norm' if norm else 'bias'}", _BIAS_STD)
+    def _offset(self, channels: int, name: str, offset: Offset) -> Tensor:
+        if offset == "zero":
+            return self._const(np.zeros(channels, np.float32), f"{name}/zero")
+        return self._weights((channels,), f"{name}/{offset}", _BIAS_STD)
 
     def _const(self, values: Array, name: str) -> Tensor:
         return self._tensor(values.shape, name, _Buffer(values))
