@@ -1,7 +1,8 @@
 """The seeded inputs of the runner, made again on the host with NumPy.
 
 device_scripts/README.md writes the generator down; device_scripts/runner/inputs.cc is the other
-half. Both give the same bytes, so the outputs of a phone and of a host can be compared.
+half. Both give the same bytes, so the outputs of a phone and of a host can be compared. This file
+needs NumPy alone: a Python without bench, with another runtime, can load it too.
 """
 
 from __future__ import annotations
@@ -12,19 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import ModelError
-
 Words = NDArray[np.uint32]
 
 
 def seeded_input(shape: Sequence[int], dtype: Any, seed: int, index: int) -> NDArray[Any]:
-    """What input number `index` of a model holds for a seed, by its shape and element type."""
+    """What input number `index` of a model holds for a seed; ValueError for strange types."""
     kind = np.dtype(dtype)
     if kind.name not in _MAKERS:
-        raise ModelError(
-            f"There are no seeded values for inputs of type {kind.name}.",
-            next_step="Give the input as a file.",
-        )
+        raise ValueError(f"there are no seeded values for inputs of type {kind.name}")
     count = int(np.prod(shape, dtype=np.int64))
     key = _mix(np.array([seed], np.uint32) ^ _mix(np.array([index + 1], np.uint32)))
     words = _mix(_mix(np.arange(count, dtype=np.uint32)) ^ key)
