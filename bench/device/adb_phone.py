@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
@@ -19,18 +20,32 @@ from bench.device.phone import WORK_DIR, Finished
 from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
 from bench.errors import BenchError, DeviceError, DeviceFull, DeviceLost, DeviceTimeout
 
-# A phone that answers at all opens a stream in milliseconds; one that swaps, in seconds.
-_OPEN_S = 10.0
-_KILL_S = 3.0
-
 _AFTER_LOSS = "Check the cable and that the phone is on, then run the command again."
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a phone may stay silent before it counts as lost."""
+
+    open_s: float = 10.0  # a phone that answers opens a stream in ms; one that swaps, in seconds
+    kill_s: float = 3.0
+    silence_s: float = 30.0  # amid a file: cheap flash stalls for seconds when it erases
 
 
 class AdbPhone:
     """A `Phone` over an adb server. Safe to use from several threads."""
 
-    def __init__(self, serial: str, features: frozenset[str], *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        serial: str,
+        features: frozenset[str],
+        *,
+        host: str,
+        port: int,
+        patience: Patience = Patience(),
+    ) -> None:
         self._serial = serial
+        self._patience = patience
         self._address = (host, port)
         self._lock = threading.Lock()
         self._open: set[Wire] = set()
@@ -86,9 +101,9 @@ class AdbPhone:
         with (
             _reading(local) as file,
             self._explained(f"while it took {remote}", local),
-            self._wire(time.monotonic() + _OPEN_S) as wire,
+            self._wire(time.monotonic() + self._patience.open_s) as wire,
         ):
-            return sync.push(wire, file, remote, mode)
+            return sync.push(wire, file, remote, mode, self._patience.silence_s)
 
     def pull(self, remote: str, local: Path) -> int:
         """Copy a file from the phone; the bytes received. `local` comes whole or not at all."""
@@ -97,9 +112,9 @@ class AdbPhone:
             with (
                 part.open("xb") as file,
                 self._explained(f"while it sent {remote}"),
-                self._wire(time.monotonic() + _OPEN_S) as wire,
+                self._wire(time.monotonic() + self._patience.open_s) as wire,
             ):
-                received = sync.pull(wire, remote, file)
+                received = sync.pull(wire, remote, file, self._patience.silence_s)
             part.replace(local)
         except OSError as error:
             raise BenchError(f"Can't write {str(local)!r}: {error.strerror}.") from error
@@ -117,7 +132,7 @@ class AdbPhone:
         self, argv: Sequence[str], stdin: bytes | None, deadline: float, output: shell.Output
     ) -> int:
         nonce = f"bench-{secrets.token_hex(8)}"
-        opening = min(deadline, time.monotonic() + _OPEN_S)
+        opening = min(deadline, time.monotonic() + self._patience.open_s)
         if "shell_v2" in self.features:
             with self._wire(opening) as wire:
                 return shell.run_v2(wire, argv, stdin or b"", nonce, output, deadline)
@@ -168,7 +183,7 @@ class AdbPhone:
     def _try(self, line: str) -> bool:
         """Run a line of our own making for its effect; False when nothing answers in time."""
         try:
-            with self._wire(time.monotonic() + _KILL_S) as wire:
+            with self._wire(time.monotonic() + self._patience.kill_s) as wire:
                 wire.request(f"shell:{line}")
                 wire.drain()
         except (WireTimeout, WireEnded, WireAborted, WireGarbage, Refused):
@@ -211,7 +226,9 @@ class AdbPhone:
 
     def _free_kb(self) -> int | None:
         try:
-            done = self.run(["df", "-k", str(Path(WORK_DIR).parent)], deadline_s=_KILL_S)
+            done = self.run(
+                ["df", "-k", str(Path(WORK_DIR).parent)], deadline_s=self._patience.kill_s
+            )
         except DeviceError:
             return None
         return parse_df(done.stdout.decode("utf-8", "replace"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.device.parse.text import printable
-from bench.device.wire import Refused, Wire, WireEnded, WireGarbage, WireTimeout
+from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
 from bench.errors import DeviceError
 
 _QUERY_S = 10.0
@@ -58,7 +58,10 @@ class AdbServer:
                 f"The adb server at {self} did not answer {service!r} in {deadline_s:g} s.",
                 next_step="Restart it with `adb kill-server`.",
             ) from error
-        except (WireEnded, WireGarbage) as error:
+        except WireGarbage as error:
+            what = f"What listens at {self} is no adb server: {printable(str(error))}."
+            raise DeviceError(what, next_step="Set ANDROID_ADB_SERVER_PORT.") from error
+        except (WireEnded, WireAborted) as error:
             raise DeviceError(
                 f"No adb server answers at {self}: {printable(str(error))}.",
                 next_step="Start it with `adb start-server`.",

@@ -10,11 +10,7 @@ import time
 from io import FileIO
 from typing import BinaryIO
 
-from bench.device.wire import Refused, Wire, WireGarbage
-
-# A phone writes as fast as it takes data, so a flash that stalls shows as silence. Cheap
-# flash stalls for seconds when it erases; half a minute is a phone that is gone.
-SILENCE_S = 30.0
+from bench.device.wire import Refused, Wire, WireEnded, WireGarbage
 
 # Bounds what a phone can make the host write.
 MAX_PULL_BYTES = 2 << 30
@@ -23,30 +19,33 @@ _PART = 64 << 10  # the protocol's largest
 _PARTS = 15  # sent at once: just under the 1 MiB that adb packs into one message
 
 
-def push(wire: Wire, local: FileIO, remote: str, mode: int) -> int:
-    """Send a file; the bytes sent. Refused carries the phone's reason."""
+def push(wire: Wire, local: FileIO, remote: str, mode: int, silence_s: float) -> int:
+    """Send a file; the bytes sent. Refused carries the phone's reason.
+
+    A phone takes data as fast as it writes, so a flash that hangs shows as silence.
+    """
     wire.request("sync:")
     target = f"{remote},{stat.S_IFREG | mode}".encode("utf-8", "surrogateescape")
     wire.send_all(b"SEND" + len(target).to_bytes(4, "little") + target)
     buffer = memoryview(bytearray(_PARTS * (8 + _PART)))
     sent = 0
     while size := _fill(local, buffer):
-        _send_listening(wire, buffer[:size])
+        _send_listening(wire, buffer[:size], silence_s)
         sent += size - 8 * -(-size // (8 + _PART))
-    _extend(wire)
+    wire.extend(silence_s)
     wire.send_all(b"DONE" + int(time.time()).to_bytes(4, "little"))
     _expect_okay(wire)
     return sent
 
 
-def pull(wire: Wire, remote: str, local: BinaryIO) -> int:
+def pull(wire: Wire, remote: str, local: BinaryIO, silence_s: float) -> int:
     """Receive a file; the bytes received. Refused carries the phone's reason."""
     wire.request("sync:")
     source = remote.encode("utf-8", "surrogateescape")
     wire.send_all(b"RECV" + len(source).to_bytes(4, "little") + source)
     received = 0
     while True:
-        _extend(wire)
+        wire.extend(silence_s)
         kind, size = _header(wire)
         if kind == b"DONE":
             return received
@@ -75,16 +74,20 @@ def _fill(local: FileIO, buffer: memoryview) -> int:
     return used
 
 
-def _send_listening(wire: Wire, data: memoryview) -> None:
+def _send_listening(wire: Wire, data: memoryview, silence_s: float) -> None:
     """Send while listening: a phone that can't write says so at once."""
     while data:
-        _extend(wire)
+        wire.extend(silence_s)
         readable, writable = wire.wait(writable=True)
         if readable:
             _expect_okay(wire)
             raise WireGarbage("OKAY before the end of the file")
         if writable:
-            data = data[wire.send_some(data) :]
+            try:
+                data = data[wire.send_some(data) :]
+            except WireEnded:
+                _expect_okay(wire)  # the reason may have come just before the end
+                raise
 
 
 def _expect_okay(wire: Wire) -> None:
@@ -102,7 +105,3 @@ def _header(wire: Wire) -> tuple[bytes, int]:
 
 def _reason(wire: Wire, size: int) -> str:
     return wire.receive_exactly(min(size, 1024)).decode("utf-8", "replace")
-
-
-def _extend(wire: Wire) -> None:
-    wire.deadline = time.monotonic() + SILENCE_S

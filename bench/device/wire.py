@@ -70,6 +70,10 @@ class Wire:
         with contextlib.suppress(OSError):  # was closed already
             self._sock.shutdown(socket.SHUT_RDWR)
 
+    def extend(self, seconds: float) -> None:
+        """Move the deadline to that many seconds from now."""
+        self.deadline = time.monotonic() + seconds
+
     def wait(self, *, writable: bool = False) -> tuple[bool, bool]:
         """Wait for data, or also for room to send: (readable, writable)."""
         self._poll.register(self._sock, select.POLLIN | (select.POLLOUT if writable else 0))

@@ -19,7 +19,7 @@ class Cpus:
     """Cores, their clusters and their clocks, as far as the kernel tells."""
 
     cores: int | None = None
-    clusters: tuple[Cluster, ...] = ()
+    clusters: tuple[Cluster, ...] = ()  # cores that are off may be in none
     current_khz: dict[int, int] = field(default_factory=dict)  # of cores that are online
     cap_khz: dict[int, int] = field(default_factory=dict)  # scaling_max_freq
     governors: tuple[str, ...] = ()

@@ -27,9 +27,9 @@ def parse_getprop(text: str) -> dict[str, str]:
 def _entries(lines: list[str]) -> list[tuple[str, str]]:
     """Keys with the text between their brackets; entries without a sure end are left out."""
     starts = [(n, match) for n, line in enumerate(lines) if (match := _START.fullmatch(line))]
-    stops = [n for n, _ in starts[1:]] + [len(lines)]
     entries = []
-    for (start, match), stop in zip(starts, stops, strict=True):
+    for index, (start, match) in enumerate(starts):
+        stop = starts[index + 1][0] if index + 1 < len(starts) else len(lines)
         body = [match[2], *lines[start + 1 : stop]]
         # Lines after the last that ends an entry are noise, a prompt for instance. After the
         # last entry of all, noise can't be told from a value with brackets in it.
