@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_adb import FakeAdb, Peer, die, hang
-from fake_phone import TOOLS, FolderPhone
+from folder_phone import TOOLS, FolderPhone
 
 from bench.device import WORK_DIR, content_path, ensure
 from bench.errors import BenchError, DeviceError, DeviceFull, DeviceLost
