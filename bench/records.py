@@ -91,6 +91,9 @@ class Published(Record, frozen=True, kw_only=True):
     top1_error_pct: float
     source: str  # paper and version, table
     macs_m: float | None = None  # complexity as printed beside it, million MACs
+    label: str | None = None  # the model as the source calls it
+    delta_pct: float | None = None  # how much lower the error is than that of ...
+    paired_with: str | None = None  # ... the model that the source calls so
 
     def __post_init__(self) -> None:
         _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")

@@ -100,8 +100,10 @@ class _Operands:
         if tensor.dynamic:
             raise _Unknown("dynamic shapes")
         shape = tensor.shape
-        if shape is None or not shape or (rank is not None and len(shape) != rank):
-            raise _Unknown(f"a shape of {shape and len(shape)} dimensions")
+        if shape is None:
+            raise _Unknown("a shape that isn't told")
+        if not shape or (rank is not None and len(shape) != rank):
+            raise _Unknown(f"a shape of {len(shape)} dimensions")
         return shape
 
 

@@ -55,7 +55,14 @@ def lookup(
 ) -> tuple[Published, ...]:
     """What was printed about a model, one entry a source; nothing for a model nobody printed."""
     return tuple(
-        Published(top1_error_pct=row.top1_error_pct, source=row.source, macs_m=row.macs_m)
+        Published(
+            top1_error_pct=row.top1_error_pct,
+            source=row.source,
+            macs_m=row.macs_m,
+            label=row.label,
+            delta_pct=row.delta_pct,
+            paired_with=row.paired_with,
+        )
         for row in rows()
         if row.top1_error_pct is not None
         and (row.family, row.options, row.quantization) == (family, options, quantization)
