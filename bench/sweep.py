@@ -79,6 +79,19 @@ def plan_trials(sweep: Sweep, models: Sequence[str]) -> tuple[PlannedTrial, ...]
     )
 
 
+def line_of(sweep: Sweep, spec: ModelSpec, complaint: str) -> int | None:
+    """The line of the key of a model's table that a complaint names, else of the table."""
+    if spec.line is None:
+        return None
+    for number, line in enumerate(sweep.text.splitlines()[spec.line :], start=spec.line + 1):
+        if line.lstrip().startswith("["):
+            break
+        key = line.partition("=")[0].strip().strip("\"'")
+        if key and re.search(rf"(?<!\w){re.escape(key)}(?!\w)", complaint):
+            return number
+    return spec.line
+
+
 class _Where:
     """Finds the line of a key, so that an error can name it."""
 

@@ -36,7 +36,8 @@ def make_models(sweep: Sweep) -> tuple[Model, ...]:
                         f"two models are called {model.name!r}.", next_step="Rename one file."
                     )
             except ModelError as error:
-                place = f"{sweep.file}, line {spec.line}: " if spec.line else ""
+                line = sweeps.line_of(sweep, spec, error.what)
+                place = f"{sweep.file}, line {line}: " if line else ""
                 raise ModelError(place + error.what, next_step=error.next_step) from error
             models[model.name] = model
     return tuple(models.values())
