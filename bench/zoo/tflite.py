@@ -22,10 +22,16 @@ from ai_edge_litert import schema_py_generated as schema
 from bench.errors import ModelError
 
 MAX_BYTES = 2**31  # as far as the offsets of a flatbuffer reach
-MAX_PARTS = 1_000_000  # tensors, dimensions, operators and their operands, all together
+MAX_TABLES = 200_000  # tensors, operators, buffers ... all together; large models have 50,000
+MAX_NUMBERS = 2_000_000  # dimensions and operands, all together
 MAX_RANK = 16
 MAX_ELEMENTS = 2**48
 _MAX_NAME = 200
+
+# Places of vectors of int32 in their tables: 4 + 2 * their field's number in the schema.
+_SHAPE, _SHAPE_SIGNATURE = 4, 18
+_INPUTS, _OUTPUTS = 6, 8
+_INPUTS_OF_GRAPH, _OUTPUTS_OF_GRAPH = 6, 8
 
 # What reading a damaged flatbuffer raises: the generated readers unpack whatever is there.
 _DAMAGE = (
@@ -153,36 +159,48 @@ class _Reader:
     def __init__(self, path: Path, data: mmap.mmap) -> None:
         self._path = path
         self._data = data
-        self._parts_left = MAX_PARTS
+        self._tables_left = MAX_TABLES
+        self._numbers_left = MAX_NUMBERS
         self._model = schema.Model.GetRootAs(data, 0)
 
     def contents(self) -> Contents:
         model = self._model
-        self._buffers = [
-            self._buffer(model.Buffers(i)) for i in self._each(model.BuffersLength(), 4)
-        ]
+        self._buffers = [self._buffer(model.Buffers(i)) for i in self._each(model.BuffersLength())]
         self._codes = [
-            self._code(model.OperatorCodes(i)) for i in self._each(model.OperatorCodesLength(), 4)
+            self._code(model.OperatorCodes(i)) for i in self._each(model.OperatorCodesLength())
         ]
-        graphs = tuple(
-            self._graph(model.Subgraphs(i)) for i in self._each(model.SubgraphsLength(), 4)
-        )
+        graphs = tuple(self._graph(model.Subgraphs(i)) for i in self._each(model.SubgraphsLength()))
         if not graphs or not graphs[0].ops:
             _damaged(self._path, "it holds no operators")
         signatures = {}
-        for i in self._each(model.SignatureDefsLength(), 4):
+        for i in self._each(model.SignatureDefsLength()):
             signature = model.SignatureDefs(i)
             index = signature.SubgraphIndex()
             if index < len(graphs):
                 signatures[_text(signature.SignatureKey())] = index
         return Contents(graphs, signatures)
 
-    def _each(self, length: int, item_bytes: int) -> range:
-        """The indices of a vector whose length was checked against the file."""
-        self._parts_left -= length
-        if length * item_bytes > len(self._data) or self._parts_left < 0:
-            _damaged(self._path, f"it speaks of {length} parts in one place")
+    def _each(self, length: int) -> range:
+        """The indices of a vector of tables. Two vectors may hold the same tables, so that a
+        small file could speak of endless ones: they are counted as often as they are read."""
+        self._tables_left -= length
+        if self._tables_left < 0:
+            raise ModelError(
+                f"{_shown(self._path)} holds more than {MAX_TABLES} tensors and operators.",
+                next_step="Nothing that a phone runs has as many: check the file.",
+            )
         return range(length)
+
+    def _numbers(self, table: Any, slot: int) -> tuple[int, ...]:
+        """A vector of int32, at once."""
+        field = table._tab.Offset(slot)
+        if field == 0:
+            return ()
+        length = table._tab.VectorLen(field)
+        self._numbers_left -= length
+        if self._numbers_left < 0:
+            _damaged(self._path, f"it holds more than {MAX_NUMBERS} dimensions and operands")
+        return struct.unpack_from(f"<{length}i", self._data, table._tab.Vector(field))
 
     def _buffer(self, buffer: Any) -> tuple[int, int]:
         """Where a buffer's bytes start, and how many there are."""
@@ -202,27 +220,26 @@ class _Reader:
         return f"CUSTOM:{_text(code.CustomCode())}" if name == "CUSTOM" else name
 
     def _graph(self, graph: Any) -> Graph:
-        tensors = tuple(
-            self._tensor(graph.Tensors(i)) for i in self._each(graph.TensorsLength(), 4)
-        )
+        tensors = tuple(self._tensor(graph.Tensors(i)) for i in self._each(graph.TensorsLength()))
         count = len(tensors)
+        ends = [self._numbers(graph, slot) for slot in (_INPUTS_OF_GRAPH, _OUTPUTS_OF_GRAPH)]
+        if any(not 0 <= index < count for end in ends for index in end):
+            _damaged(self._path, "its inputs or outputs aren't there")
         return Graph(
             tensors=tensors,
             ops=tuple(
-                self._op(graph.Operators(i), count) for i in self._each(graph.OperatorsLength(), 4)
+                self._op(graph.Operators(i), count) for i in self._each(graph.OperatorsLength())
             ),
-            inputs=self._operands(graph.InputsLength(), graph.Inputs, count, needed=True),
-            outputs=self._operands(graph.OutputsLength(), graph.Outputs, count, needed=True),
+            inputs=ends[0],
+            outputs=ends[1],
         )
 
     def _tensor(self, tensor: Any) -> Tensor:
-        told = tensor.HasRank() or tensor.ShapeLength() > 0
-        if max(tensor.ShapeLength(), tensor.ShapeSignatureLength()) > MAX_RANK:
+        shape = self._numbers(tensor, _SHAPE)
+        signature = self._numbers(tensor, _SHAPE_SIGNATURE)
+        told = bool(shape) or tensor.HasRank()
+        if max(len(shape), len(signature)) > MAX_RANK:
             _damaged(self._path, f"a tensor has more than {MAX_RANK} dimensions")
-        shape = tuple(tensor.Shape(i) for i in self._each(tensor.ShapeLength(), 4))
-        signature = tuple(
-            tensor.ShapeSignature(i) for i in self._each(tensor.ShapeSignatureLength(), 4)
-        )
         if math.prod(shape) > MAX_ELEMENTS:
             _damaged(self._path, f"a tensor has the shape {shape}")
         kind = _TYPES.get(tensor.Type(), "UNKNOWN")
@@ -265,15 +282,15 @@ class _Reader:
         kind = self._codes[op.OpcodeIndex()]
         return Op(
             kind=kind,
-            inputs=self._operands(op.InputsLength(), op.Inputs, tensors),
-            outputs=self._operands(op.OutputsLength(), op.Outputs, tensors),
+            inputs=self._operands(op, _INPUTS, tensors),
+            outputs=self._operands(op, _OUTPUTS, tensors),
             calls=_calls(kind, op),
             transposed=_transposed(kind, op),
         )
 
-    def _operands(self, length: int, at: Any, tensors: int, *, needed: bool = False) -> Any:
-        indices = [at(i) for i in self._each(length, 4)]
-        if any(index >= tensors or (needed and index < 0) for index in indices):
+    def _operands(self, op: Any, slot: int, tensors: int) -> tuple[int | None, ...]:
+        indices = self._numbers(op, slot)
+        if indices and max(indices) >= tensors:
             _damaged(self._path, "an operator uses a tensor that isn't there")
         return tuple(None if index < 0 else index for index in indices)
 
