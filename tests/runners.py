@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib.util
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -47,16 +50,21 @@ def host_binaries() -> runtime.Binaries:
 def fake_library() -> Path:
     """tests/fake_litert, compiled once."""
     library = Path(tempfile.mkdtemp(prefix="bench-fake-")) / "libLiteRt.so"
-    source = ROOT / "tests" / "fake_litert" / "fake_litert.c"
+    atexit.register(shutil.rmtree, library.parent, ignore_errors=True)
+    compile_library(ROOT / "tests" / "fake_litert" / "fake_litert.c", library)
+    return library
+
+
+def compile_library(source: Path, library: Path, options: Sequence[str] = ()) -> None:
+    """A shared library for this machine, by the compiler that the runner is built with."""
     zig = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O1", "-w"]
     cache = str(load_hatch_build().cache_folder())
     subprocess.run(
-        [*zig, "-o", str(library), str(source)],
+        [*zig, "-o", str(library), str(source), *options],
         check=True,
         env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
         timeout=120,
     )
-    return library
 
 
 def start(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:

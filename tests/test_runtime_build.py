@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from runners import ROOT, load_hatch_build
+import tiny_models
+from runners import (
+    HOST_TARGET,
+    ROOT,
+    arguments,
+    compile_library,
+    document,
+    load_hatch_build,
+    run,
+)
 
 from bench.runtime.elf import Elf, read_elf
+
+SHIM = ROOT / "tests" / "bionic_shim" / "libc.c"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +91,33 @@ def test_the_android_runner_is_what_bionic_can_load(target: str, abi: str, built
     assert set(elf.needed) == {"libc.so", "libdl.so"}
     assert elf.load_alignment == 16384
     assert not elf.text_relocations
+
+
+def test_the_android_runner_starts_through_the_entry_point_of_bionic(
+    built: Path, tmp_path: Path
+) -> None:
+    """On this machine's processor, with glibc behind a shim in the place of bionic."""
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    for name in ("libc", "libdl"):
+        source = SHIM if name == "libc" else tmp_path / "empty.c"
+        source.touch()
+        options = [f"-Wl,-soname,{name}.so", *(["-Wl,--no-as-needed", "-ldl"] * (name == "libdl"))]
+        compile_library(source, shims / f"{name}.so", options)
+    interpreter = elf_of(built, HOST_TARGET).interpreter
+    runner = runner_of(built, HOST_TARGET.replace("-gnu", "-android"))
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_models.partly_delegated())
+    done = subprocess.run(
+        [str(interpreter), str(runner), *arguments(model)],
+        env={"LD_LIBRARY_PATH": str(shims)},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    told = document(done)
+    assert (told["status"], told["delegation"]) == ("ok", "partial")
+    assert told["outputs"] == run(tiny_models.partly_delegated(), tmp_path)["outputs"]
 
 
 @pytest.mark.parametrize(
