@@ -329,6 +329,14 @@ def test_a_dynamic_shape_is_refused_with_the_name_of_the_tensor(tmp_path: Path) 
     assert "'a' has a dynamic shape" in told["reason"]
 
 
+def test_a_tensor_of_nine_dimensions_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(tiny_models.passthrough("float32", (1,) * 9))
+    told = document(start(arguments(path)))
+    assert told["status"] == "error"
+    assert told["stage"] in ("model", "compile")
+
+
 def test_a_library_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(tiny_models.conv_net())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -131,8 +132,61 @@ def test_nothing_is_left_of_the_child_that_looks_up_the_delegation(tmp_path: Pat
         fake_command(tmp_path), env=environment, stdout=subprocess.PIPE, start_new_session=True
     ) as process:
         process.communicate(timeout=60)
-        with pytest.raises(ProcessLookupError):
-            os.killpg(process.pid, 0)
+        assert not process_group_exists(process.pid)
+
+
+def test_the_child_that_looks_up_the_delegation_may_take_its_time(tmp_path: Path) -> None:
+    """Longer than the timer that looks after the reader, which interrupts the wait for it."""
+    told = run_fake({"FAKE_DELEGATION": "8", "FAKE_FAULT": "StartProfiler:slow"}, tmp_path)
+    assert told["delegation"] == "partial"
+
+
+def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:
+    environment = faulty("StartProfiler:hang") | {"FAKE_DELEGATION": "8"}
+    with subprocess.Popen(
+        fake_command(tmp_path), env=environment, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        while not children.read_text().strip():
+            assert process.poll() is None
+        child = int(children.read_text())
+        process.kill()
+        process.wait(timeout=60)
+        patience = time.monotonic() + 60
+        while is_running(child):
+            assert time.monotonic() < patience
+            time.sleep(0.01)
+
+
+def test_stdout_ends_before_stderr_is_read(tmp_path: Path) -> None:
+    """However much the library prints, a host may read stdout first and stderr then."""
+    with subprocess.Popen(
+        fake_command(tmp_path),
+        env=faulty("CreateOptions:flood"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read().endswith(b'"end":"complete"}\n')
+        assert len(process.stderr.read()) == 256 * 1024
+        assert process.wait(timeout=60) == 0
+
+
+def is_running(pid: int) -> bool:
+    """Not gone, and no zombie that waits for whoever inherited it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def process_group_exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def wait_until_it_hangs(process: subprocess.Popen[bytes]) -> None:

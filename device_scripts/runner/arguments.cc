@@ -20,6 +20,10 @@ uint64_t whole(const char* key, const char* value, uint64_t least, uint64_t most
   return number;
 }
 
+uint32_t samples(const char* key, const char* value) {
+  return static_cast<uint32_t>(whole(key, value, 1, 1000000));
+}
+
 // A decimal number such as 0.01 or 20, at most nine digits after the point, in units of 1e-9.
 uint64_t nano(const char* key, const char* value, uint64_t most) {
   uint64_t number = 0;
@@ -77,13 +81,15 @@ void add_input(Arguments& out, const char* value) {
   out.inputs[out.input_count++] = path("input", value);
 }
 
-enum Key { kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kIntervalKey,
-           kMinSamples, kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kKeys };
+enum Key {
+  kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kInterval, kMinSamples,
+  kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kKeys
+};
 
 constexpr const char* kNames[kKeys] = {
-    "contract",    "library",     "model",       "threads",            "delegate", "input", "seed",
-    "interval",    "min-samples", "max-samples", "max-seconds",        "warmup-max-seconds",
-    "cpu-mask"};
+    "contract", "library", "model", "threads", "delegate", "input", "seed", "interval",
+    "min-samples", "max-samples", "max-seconds", "warmup-max-seconds", "cpu-mask",
+};
 
 void store(Arguments& out, Key key, const char* value) {
   const char* name = kNames[key];
@@ -94,9 +100,9 @@ void store(Arguments& out, Key key, const char* value) {
     case kDelegate: out.xnnpack = is_xnnpack(value); break;
     case kInput: add_input(out, value); break;
     case kSeed: out.seed = static_cast<uint32_t>(whole(name, value, 0, 4294967295)); break;
-    case kIntervalKey: out.interval = static_cast<double>(nano(name, value, kNano)) / 1e9; break;
-    case kMinSamples: out.min_samples = static_cast<uint32_t>(whole(name, value, 1, 1000000)); break;
-    case kMaxSamples: out.max_samples = static_cast<uint32_t>(whole(name, value, 1, 1000000)); break;
+    case kInterval: out.interval = static_cast<double>(nano(name, value, kNano)) / 1e9; break;
+    case kMinSamples: out.min_samples = samples(name, value); break;
+    case kMaxSamples: out.max_samples = samples(name, value); break;
     case kMaxSeconds: out.max_ns = nano(name, value, 3600 * kNano); break;
     case kWarmupMaxSeconds: out.warmup_max_ns = nano(name, value, 600 * kNano); break;
     case kCpuMask: out.cpu_mask = hexadecimal(name, value); break;

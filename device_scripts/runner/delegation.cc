@@ -5,7 +5,7 @@
 
 namespace {
 
-constexpr int kProbeTimeoutMs = 60000;
+constexpr int kPatience = 60;  // looks at the child, at most a second each
 constexpr char kSome = 's', kNone = 'n';
 
 // Whether one profiled inference shows an operator inside a delegate.
@@ -32,9 +32,19 @@ char profile_one_inference(const Arguments& arguments) {
 }
 
 [[noreturn]] void probe_in_child(int answer_fd, const Arguments& arguments) {
-  forget_document();
+  become_silent_child();
   const char answer = profile_one_inference(arguments);
   _exit(write(answer_fd, &answer, 1) == 1 ? 0 : 1);
+}
+
+// Whether the child says something, or ends, in time. The timer of guard_process() interrupts a
+// wait every second.
+bool wait_for(int fd) {
+  for (int i = 0; i < kPatience; i++) {
+    pollfd reader = {fd, kPollIn, 0};
+    if (poll(&reader, 1, 1000) > 0) return true;
+  }
+  return false;
 }
 
 // The child's answer, or 0 when it failed or took too long.
@@ -45,9 +55,7 @@ char ask_child(const Arguments& arguments) {
   if (child == 0) probe_in_child(ends[1], arguments);
   close(ends[1]);
   char answer = 0;
-  pollfd reader = {ends[0], kPollIn, 0};
-  const bool told = child > 0 && poll(&reader, 1, kProbeTimeoutMs) > 0 &&
-                    read(ends[0], &answer, 1) == 1;
+  const bool told = child > 0 && wait_for(ends[0]) && read(ends[0], &answer, 1) == 1;
   close(ends[0]);
   if (child > 0) {
     kill(child, kSigKill);

@@ -143,6 +143,7 @@ void guard_process() {
 int document_fd() { return document; }
 
 void release_stderr() {
+  close(document);  // a host that reads stdout to its end before stderr must not wait for us
   if (said < 0) return;
   char piece[4096];
   long at = 0;
@@ -153,8 +154,13 @@ void release_stderr() {
   }
 }
 
-void forget_document() {
+void become_silent_child() {
+  const int parent = getppid();
+  prctl(kDieWithParent, kSigKill);
+  if (getppid() != parent) _exit(1);  // it was gone before the request
   const int nowhere = open("/dev/null", kReadWrite | kCloseOnExec);
-  dup2(nowhere, document);
+  const int voices[] = {1, 2, document, real_stderr};
+  for (int fd : voices) dup2(nowhere, fd);
+  said = -1;
   for (int number : kCrashing) signal(number, kDefaultAction);
 }

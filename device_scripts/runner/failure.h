@@ -21,8 +21,8 @@ void guard_process();
 // The descriptor of the document.
 int document_fd();
 
-// Copies what the library printed to the real stderr, at most 256 kB of it.
+// Closes stdout, then copies what the library printed to the real stderr, at most 256 kB of it.
 void release_stderr();
 
-// For a forked child: it must never write a document.
-void forget_document();
+// For a forked child: it writes nothing anywhere, and ends when its parent does.
+void become_silent_child();

@@ -39,6 +39,8 @@ int fcntl(int fd, int command, ...);
 int pipe(int fds[2]);
 int poll(pollfd* fds, unsigned long count, int timeout_ms);
 int getpid();
+int getppid();
+int prctl(int option, ...);
 int fork();
 int waitpid(int pid, int* status, int options);
 int kill(int pid, int signal);
@@ -93,6 +95,7 @@ constexpr int kClockMonotonic = 1;
 constexpr int kProtectReadWrite = 3, kMapPrivateAnonymous = 0x22;
 constexpr short kPollIn = 1, kPollError = 8, kPollHangUp = 16;
 constexpr int kBindNow = 2;
+constexpr int kDieWithParent = 1;  // PR_SET_PDEATHSIG
 constexpr int kSigHup = 1, kSigInt = 2, kSigIll = 4, kSigAbrt = 6, kSigBus = 7, kSigFpe = 8,
               kSigKill = 9, kSigSegv = 11, kSigPipe = 13, kSigAlrm = 14, kSigTerm = 15;
 constexpr void (*kDefaultAction)(int) = nullptr;

@@ -68,7 +68,11 @@ void allocate(Session& session) {
         "LiteRT can't prepare the model");
 }
 
-void refuse_open_shape(const Tensor& tensor) {
+void refuse_strange_shape(const Tensor& tensor) {
+  if (tensor.layout.rank > 8) {
+    fail("Tensor '%.200s' has %u dimensions; LiteRT takes up to 8.", tensor.name,
+         tensor.layout.rank);
+  }
   for (uint32_t i = 0; i < tensor.layout.rank; i++) {
     if (tensor.layout.dimensions[i] < 0) {
       fail("Tensor '%.200s' has a dynamic shape (dimension %u is open); only fixed shapes can be "
@@ -90,7 +94,7 @@ Tensor describe_tensor(Session& session, bool input, size_t index) {
   check(api.GetRankedTensorType(handle, &type), "A tensor has no fixed shape");
   out.type = element_type(type.element_type, out.name);
   out.layout = type.layout;
-  refuse_open_shape(out);
+  refuse_strange_shape(out);
   return out;
 }
 

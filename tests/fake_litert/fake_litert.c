@@ -3,7 +3,7 @@
 //
 //   FAKE_LATENCIES_NS  latencies of the inferences, separated by commas; the last one repeats
 //   FAKE_CYCLE         the list starts again instead
-//   FAKE_FAULT         <function>:<what>, what is abort, segv, hang, fail, stdout or stderr
+//   FAKE_FAULT         <function>:<what>, what is abort, segv, hang, slow, fail, stdout or flood
 //   FAKE_DELEGATION    full (default), or the event types that a profile shows, such as 8,2
 #include <signal.h>
 #include <stdbool.h>
@@ -32,7 +32,9 @@ static int fault(const char *function) {
   if (strcmp(what, "segv") == 0) raise(SIGSEGV);
   while (strcmp(what, "hang") == 0) pause();
   if (strcmp(what, "stdout") == 0) printf("noise on stdout\n"), fflush(stdout);
-  if (strcmp(what, "stderr") == 0) fprintf(stderr, "ERROR: noise on stderr\n");
+  if (strcmp(what, "slow") == 0) usleep(1300000);
+  if (strcmp(what, "flood") == 0)
+    for (int i = 0; i < 40000; i++) fprintf(stderr, "ERROR: noise on stderr\n");
   return strcmp(what, "fail") == 0 ? 3 : 0;
 }
 
