@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bench.frame.cells import Cell
 from bench.records import Device, device_id
@@ -20,6 +20,7 @@ class Head(NamedTuple):
     unit: str = ""
     note: str = ""
     numeric: bool = True
+    minor: Literal["", "narrow", "always"] = ""  # when hidden at first, to be brought back
 
 
 class Value(NamedTuple):
@@ -33,6 +34,7 @@ class Value(NamedTuple):
     flag: str = ""  # a reason for care, in words
     note: str = ""
     name: bool = False  # a foreign string
+    bad: bool = False  # not measured though asked for
 
 
 class Group(NamedTuple):
@@ -77,8 +79,20 @@ class Grid(NamedTuple):
 _ON_DEVICE = (
     Head("median", "Median latency", "ms", "and its 95 % interval over all repetitions"),
     Head("first", "First inference", "ms", "the first after compiling"),
-    Head("rate", "Per second", "", "inferences, which are images for a model that takes one"),
-    Head("efficiency", "MMACs/ms", "", "million MACs a millisecond: how well the phone is used"),
+    Head(
+        "rate",
+        "Per second",
+        "",
+        "inferences, which are images for a model that takes one",
+        minor="always",
+    ),
+    Head(
+        "efficiency",
+        "MMACs/ms",
+        "",
+        "million MACs a millisecond: how well the phone is used",
+        minor="always",
+    ),
     Head("memory", "Peak memory", "MiB", "highest resident set of the process, all repetitions"),
 )
 
@@ -94,7 +108,11 @@ def grid(collection: Collection, anchors: dict[int, str]) -> Grid:
     return Grid(
         heads=(
             *(head for head, _ in own),
-            *(h._replace(key=f"{h.key}-{n}") for n in range(len(devices)) for h in _ON_DEVICE),
+            *(
+                head._replace(key=f"{head.key}-{n}", minor=head.minor if len(devices) > 1 else "")
+                for n in range(len(devices))
+                for head in _ON_DEVICE
+            ),
         ),
         own=len(own),
         groups=tuple(_group(device) for device in devices),
@@ -122,10 +140,13 @@ def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
         yield Head("affinity", "Cores", numeric=False), lambda r, _: Value(r.config.affinity)
     yield Head("macs", "Complexity", "million MACs", "the papers’ MFLOPs"), _complexity
     yield (
-        Head("params", "Parameters", "million"),
+        Head("params", "Parameters", "million", minor="narrow"),
         lambda r, _: _number(r.model.params, text.millions),
     )
-    yield Head("size", "Size", "MB"), lambda r, _: _number(r.model.size_bytes, text.megabytes)
+    yield (
+        Head("size", "Size", "MB", minor="narrow"),
+        lambda r, _: _number(r.model.size_bytes, text.megabytes),
+    )
     if any(row.published for row in rows):
         yield Head("error", "Published top-1 error", "%", "printed by others, not measured"), _error
     if any(row.delta_pct is not None for row in rows):
@@ -174,9 +195,10 @@ def _delta(row: Row, _: Sequence[str]) -> Value:
 def _level(
     level: Level, own: Sequence[Own], sources: Sequence[str], anchors: dict[int, str]
 ) -> GridLevel:
-    macs = text.millions(level.macs)
     return GridLevel(
-        title=f"About {macs} million MACs" if level.macs else "Complexity not counted",
+        title=f"About {text.significant(level.macs / 1e6, 2)} million MACs"
+        if level.macs
+        else "Complexity not counted",
         rows=tuple(
             GridRow(
                 values=(
@@ -209,8 +231,7 @@ def _on_device(entry: Entry, anchors: dict[int, str]) -> Iterator[Value]:
     cell, us = entry.cell, entry.median_us
     link = anchors.get(id(cell), "")
     if cell is None or us is None:
-        words = _why_not(cell)
-        yield Value(words, link=link if cell else "", flag="failed" if cell else "")
+        yield Value(_why_not(cell), link=link, bad=cell is not None)
         yield from [Value("")] * (len(_ON_DEVICE) - 1)
         return
     yield Value(

@@ -38,17 +38,17 @@ VARIABLES = {
     **{colour: f"--series-{number}" for number, colour in enumerate(SERIES, start=1)},
 }
 
-SIZE = (5.4, 4.0)  # inches; small, so that its text is still read on a phone's screen
+SIZE = (5.0, 3.9)  # inches; small, so that its text is still read on a phone's screen
 LOG_FROM = 5.0  # an axis is logarithmic when its largest value is so many times its smallest
 
 STYLE: Any = {
-    "font.size": 9,
+    "font.size": 9.5,
     "font.family": "DejaVu Sans",
     "text.color": INK,
     "axes.edgecolor": MUTED,
     "axes.facecolor": "none",
     "axes.labelcolor": INK,
-    "axes.titlesize": 9.5,
+    "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
     "axes.titlepad": 10,
@@ -64,7 +64,7 @@ STYLE: Any = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 9,
     "lines.linewidth": 1.2,
     "lines.markersize": 5,
 }

@@ -1,9 +1,313 @@
 "use strict";
-// The page is whole without this: it only opens what a link leads to.
+// The page is whole without this. It sorts, filters, hides and copies the comparison
+// table, and opens what a link leads to.
+
 function reveal() {
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  for (let box = target && target.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
-  if (target) target.scrollIntoView();
+  const id = decodeURIComponent(location.hash.slice(1));
+  const target = id && document.getElementById(id);
+  if (!target) return;
+  for (let box = target.closest("details"); box; box = box.parentElement.closest("details")) {
+    box.open = true;
+    unfold(box);
+  }
+  target.scrollIntoView();
 }
+
+// A report of many trials holds what lies behind a cell as text until somebody asks.
+function unfold(box) {
+  const folded = box.querySelector("script[type='text/html']");
+  if (!folded) return;
+  const whole = document.createElement("template");
+  whole.innerHTML = folded.textContent;
+  folded.replaceWith(whole.content);
+}
+
+function element(tag, properties, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+const FIRST_ROWS = 200; // more are shown when asked for: thousands would make the page slow
+
+class Comparison {
+  constructor(table, controls) {
+    this.table = table;
+    this.heads = [...[...table.tHead.rows].at(-1).cells];
+    this.groups = [...table.querySelectorAll(".devices th")];
+    this.spans = this.groups.map((group) => group.colSpan);
+    this.own = this.heads.length - sum(this.spans);
+    this.bodies = [...table.tBodies];
+    this.levels = this.bodies.map((body) => body.querySelector(".level"));
+    this.rows = this.bodies.flatMap((body, level) =>
+      [...body.rows].filter((row) => !row.classList.contains("level")).map((row) => ({ row, level, kept: true })));
+    this.order = this.rows;
+    this.limit = FIRST_ROWS;
+    this.reasons = this.heads.map(() => new Set());
+    this.filters = new Map();
+    this.sorting = { column: -1, direction: 1 };
+    this.addSorting();
+    this.addControls(controls);
+    this.show();
+    addEventListener("beforeprint", () => this.show(Infinity));
+    addEventListener("afterprint", () => this.show());
+  }
+
+  // --- sorting ---------------------------------------------------------------------------
+
+  addSorting() {
+    this.heads.forEach((head, column) => {
+      const button = element("button", { type: "button", onclick: () => this.sort(column) });
+      button.append(...head.childNodes);
+      head.append(button);
+    });
+  }
+
+  // The first click sorts upwards, the second downwards, the third restores the levels.
+  sort(column) {
+    const same = this.sorting.column === column;
+    if (same && this.sorting.direction < 0) this.sorting = { column: -1, direction: 1 };
+    else this.sorting = { column, direction: same ? -1 : 1 };
+    this.heads.forEach((head, place) => {
+      if (place !== this.sorting.column) head.removeAttribute("aria-sort");
+      else head.setAttribute("aria-sort", this.sorting.direction > 0 ? "ascending" : "descending");
+    });
+    this.order = this.sorting.column < 0 ? this.rows : this.sorted(this.sorting.column, this.sorting.direction);
+    this.show();
+  }
+
+  // Put the rows that are kept into order, as many as the limit allows, and hide the others.
+  show(limit = this.limit) {
+    const sorted = this.sorting.column >= 0;
+    const kept = this.order.filter((entry) => entry.kept);
+    const shown = new Set(kept.slice(0, limit));
+    for (const entry of this.rows) if (entry.row.hidden === shown.has(entry)) entry.row.hidden = !entry.row.hidden;
+    const parts = this.bodies.map(() => document.createDocumentFragment());
+    for (const entry of shown) parts[sorted ? 0 : entry.level].append(entry.row);
+    parts.forEach((part, level) => this.bodies[level].append(part));
+    const inhabited = new Set([...shown].map((entry) => entry.level));
+    this.levels.forEach((heading, level) => {
+      if (heading) heading.hidden = sorted || !inhabited.has(level);
+    });
+    const all = this.rows.length.toLocaleString("en");
+    this.counter.textContent = kept.length === this.rows.length ? `${all} rows` : `${kept.length.toLocaleString("en")} of ${all} rows`;
+    this.more.hidden = kept.length <= limit;
+    this.more.textContent = `Show all ${kept.length.toLocaleString("en")}`;
+  }
+
+  sorted(column, direction) {
+    const keyed = this.rows.map((entry) => {
+      const cell = entry.row.cells[column];
+      const number = cell.dataset.number;
+      return { entry, number: number === undefined ? NaN : Number(number), words: shown(cell) };
+    });
+    const numeric = keyed.some((key) => !Number.isNaN(key.number));
+    const collator = new Intl.Collator("en", { numeric: true });
+    keyed.sort((a, b) => {
+      if (!numeric) return direction * collator.compare(a.words, b.words);
+      if (Number.isNaN(a.number) || Number.isNaN(b.number)) return Number.isNaN(a.number) - Number.isNaN(b.number);
+      return direction * (a.number - b.number);
+    });
+    return keyed.map((key) => key.entry);
+  }
+
+  // --- filtering -------------------------------------------------------------------------
+
+  filter(facet, value) {
+    if (value === "") this.filters.delete(facet);
+    else this.filters.set(facet, value);
+    for (const entry of this.rows) {
+      entry.kept = [...this.filters].every(([key, wanted]) => this.matches(entry.row, key, wanted));
+    }
+    this.show();
+  }
+
+  matches(row, facet, wanted) {
+    if (facet === "name") return row.cells[0].textContent.toLowerCase().includes(wanted.toLowerCase());
+    return row.getAttribute(`data-${facet}`) === wanted;
+  }
+
+  // --- columns ---------------------------------------------------------------------------
+
+  // A column is hidden for its kind, for its device, or for both.
+  hide(columns, reason, hidden) {
+    for (const column of columns) {
+      const reasons = this.reasons[column];
+      if (hidden) reasons.add(reason);
+      else reasons.delete(reason);
+      this.heads[column].hidden = reasons.size > 0;
+      for (const { row } of this.rows) row.cells[column].hidden = reasons.size > 0;
+    }
+    this.stretch();
+  }
+
+  shows(column) {
+    return this.reasons[column].size === 0;
+  }
+
+  // Headings that lie over several columns cover those that are left.
+  stretch() {
+    const cover = (cell, columns) => {
+      const left = columns.filter((column) => this.shows(column)).length;
+      cell.hidden = left === 0;
+      cell.colSpan = Math.max(left, 1);
+    };
+    this.groups.forEach((group, number) => cover(group, this.columnsOf(number)));
+    const corner = this.table.querySelector(".devices td");
+    if (corner) cover(corner, range(0, this.own));
+    for (const heading of this.levels) if (heading) cover(heading.cells[0], range(0, this.heads.length));
+  }
+
+  columnsOf(group) {
+    return range(this.own + sum(this.spans.slice(0, group)), this.spans[group]);
+  }
+
+  // --- controls --------------------------------------------------------------------------
+
+  addControls(box) {
+    const search = element("input", { type: "search", placeholder: "part of a name", oninput: () => this.filter("name", search.value.trim()) });
+    box.append(element("label", {}, "Model ", search));
+    for (const facet of ["family", "quantization", "threads", "delegate", "cores"]) {
+      const values = [...new Set(this.rows.map(({ row }) => row.getAttribute(`data-${facet}`)))];
+      if (values.length < 2) continue;
+      const select = element("select", { onchange: () => this.filter(facet, select.value) }, element("option", { value: "" }, "all"),
+        ...values.map((value) => element("option", { value }, value)));
+      box.append(element("label", {}, facet[0].toUpperCase() + facet.slice(1) + " ", select));
+    }
+    box.append(this.columnMenu());
+    for (const form of ["CSV", "Markdown"]) {
+      box.append(element("button", { type: "button", onclick: () => this.copy(form) }, `Copy as ${form}`));
+    }
+    this.counter = element("output", {});
+    this.more = element("button", { type: "button", onclick: () => this.show(this.limit = Infinity) });
+    box.append(this.counter, this.more);
+    box.hidden = false;
+  }
+
+  columnMenu() {
+    const menu = element("div", { className: "menu" });
+    const entries = new Map();
+    this.heads.slice(1).forEach((head, n) => {
+      const name = head.dataset.key.split("-")[0];
+      if (!entries.has(name)) entries.set(name, { label: label(head), columns: [], minor: isMinor(head) });
+      entries.get(name).columns.push(n + 1);
+    });
+    for (const { label: text, columns, minor } of entries.values()) {
+      menu.append(this.tick(text, columns, "kind", !minor));
+      if (minor) this.hide(columns, "kind", true);
+    }
+    if (this.groups.length > 1) {
+      menu.append(element("hr", {}));
+      this.groups.forEach((group, n) => menu.append(this.tick(group.textContent.trim(), this.columnsOf(n), "device", true)));
+    }
+    return element("details", { className: "columns" }, element("summary", {}, "Columns"), menu);
+  }
+
+  tick(text, columns, reason, checked) {
+    const box = element("input", { type: "checkbox", checked, onchange: () => this.hide(columns, reason, !box.checked) });
+    return element("label", {}, box, " ", element("bdi", {}, text));
+  }
+
+  // --- copying ---------------------------------------------------------------------------
+
+  async copy(form) {
+    const columns = range(0, this.heads.length).filter((column) => this.shows(column));
+    const rows = this.order.filter((entry) => entry.kept).map((entry) => entry.row);
+    const text = form === "CSV" ? this.csv(columns, rows) : this.markdown(columns, rows);
+    const done = await toClipboard(text);
+    this.counter.textContent = done ? `${rows.length} rows copied as ${form}` : "The browser refused to copy";
+  }
+
+  title(column) {
+    const group = this.groups.findIndex((_, number) => this.columnsOf(number).includes(column));
+    return label(this.heads[column]) + (group < 0 ? "" : `, ${this.groups[group].textContent.trim()}`);
+  }
+
+  // One column of the table can be two of the file: a median and its interval.
+  csv(columns, rows) {
+    const fields = columns.flatMap((column) => {
+      const title = this.title(column);
+      const key = this.heads[column].dataset.key;
+      const value = { title, read: (row) => figure(row.cells[column]) };
+      if (key.startsWith("median")) return [value, { title: `${title}, 95 % interval`, read: (row) => detail(row.cells[column]) }];
+      if (key === "error") return [value, { title: `${title}, source`, read: (row) => words(row.cells[column].title) }];
+      return [value];
+    });
+    const lines = [fields.map((field) => words(field.title)), ...rows.map((row) => fields.map((field) => field.read(row)))];
+    const quoted = (value) => (/[",;\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+    return lines.map((line) => line.map(quoted).join(",") + "\r\n").join("");
+  }
+
+  markdown(columns, rows) {
+    const line = (values) => `| ${values.join(" | ")} |\n`;
+    const told = (cell) => {
+      const interval = detail(cell);
+      const text = plain(shown(cell)) + (interval && !interval.startsWith("[") ? ` (${plain(interval)})` : "");
+      return cell.classList.contains("best") ? `**${text}**` : text;
+    };
+    const ruler = columns.map((column) => (this.heads[column].classList.contains("words") ? "---" : "---:"));
+    return line(columns.map((column) => plain(this.title(column)))) + line(ruler)
+      + rows.map((row) => line(columns.map((column) => told(row.cells[column])))).join("");
+  }
+}
+
+// Columns that crowd out the latency are hidden at first, and a tick away.
+function isMinor(head) {
+  return head.dataset.minor === "always" || (head.dataset.minor === "narrow" && matchMedia("(max-width: 40rem)").matches);
+}
+
+function range(first, count) {
+  return Array.from({ length: count }, (_, number) => first + number);
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function label(head) {
+  const unit = head.querySelector("small")?.textContent;
+  const name = [...(head.querySelector("button") ?? head).childNodes].filter((n) => n.nodeName !== "SMALL").map((n) => n.textContent).join("").trim();
+  return unit ? `${name}, ${unit}` : name;
+}
+
+function shown(cell) {
+  return (cell.querySelector("a, bdi") ?? cell.firstChild)?.textContent.trim() ?? "";
+}
+
+function detail(cell) {
+  return cell.querySelector("small")?.textContent ?? "";
+}
+
+function figure(cell) {
+  return cell.dataset.number === undefined ? words(shown(cell)) : shown(cell).replaceAll(",", "").replace("−", "-");
+}
+
+// A name that begins like a formula would be one in a spreadsheet.
+function words(text) {
+  return /^[=+\-@\t]/.test(text) ? `'${text}` : text === "–" ? "" : text;
+}
+
+function plain(text) {
+  return text.replace(/[\\`*_{}[\]<>()#|~$]/g, "\\$&");
+}
+
+async function toClipboard(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = element("textarea", { value: text, className: "unseen" });
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+// "toggle" does not bubble, but it can be caught on its way down.
+document.addEventListener("toggle", (event) => event.target.open && unfold(event.target), true);
 addEventListener("hashchange", reveal);
 reveal();
+const comparison = document.getElementById("table");
+if (comparison) new Comparison(comparison, document.getElementById("controls"));

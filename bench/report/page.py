@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench import __version__
 from bench.frame.cells import Cell, frame_of_cells
@@ -21,6 +21,7 @@ from bench.report.grid import grid
 from bench.report.svg import inline_svg
 
 HERE = Path(__file__).parent
+MOST_UNFOLDED = 1000  # trials that a browser lays out at once without a pause
 MOST_FACETS = 6  # plots of one kind, a config each
 
 
@@ -49,6 +50,7 @@ def html(collection: Collection) -> str:
         failures=findings.failures(collection.cells),
         doubts=findings.doubts(collection.cells),
         traces=traces.traces(collection, anchors),
+        folded=len(collection.done) > MOST_UNFOLDED,
         provenance=provenance.provenance(collection),
         version=__version__,
         text=text,
@@ -69,7 +71,13 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     environment.globals["id"] = id
+    environment.filters["breakable"] = breakable
     return environment.get_template("page.html.j2")
+
+
+def breakable(name: str) -> Markup:
+    """A name that may be broken after an underscore, where it must."""
+    return Markup("_<wbr>").join(escape(part) for part in name.split("_"))
 
 
 def _heading(collection: Collection) -> str:
@@ -151,10 +159,6 @@ def _span(device: Device, cells: list[Cell]) -> Iterator[str]:
         return
     large, small = max(widest), min(widest)
     yield (
-        f"On {text.title(device, 40)}, {small[2]} has {large[0] / small[0]:.1f} times fewer MACs"
-        f" than {large[2]} and takes {_times(large[1] / small[1])}."
+        f"On {text.title(device, 40)}, going from {large[2]} to {small[2]} cuts MACs by"
+        f" {large[0] / small[0]:.1f} and latency by {large[1] / small[1]:.1f}."
     )
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.1f} times less time" if ratio >= 1 else f"{1 / ratio:.1f} times more time"

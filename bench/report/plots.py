@@ -22,6 +22,7 @@ from bench.report.look import INK, MARKERS, MUTED, SERIES, SIZE, STYLE, number_a
 
 MOST_DEVICES = len(SERIES)
 MOST_NAMES = 14  # points that are named; more would cover each other
+MOST_WHISKERS = 200  # points with whiskers; more would be a smear, and slow to draw
 OTHER = "other models"
 ERROR = "published_top1_error_pct"
 
@@ -170,7 +171,10 @@ def _points(
     )  # fmt: skip
 
 
-def _whiskers(points: pd.DataFrame) -> Floats:
+def _whiskers(points: pd.DataFrame) -> Floats | None:
+    """How far the interval reaches below and above, milliseconds."""
+    if len(points) > MOST_WHISKERS:
+        return None
     middle = values(points, "median_us")
     low, high = values(points, "median_low_us"), values(points, "median_high_us")
     return np.vstack([middle - low, high - middle]) / 1e3
@@ -190,7 +194,7 @@ def _short_names(points: pd.DataFrame) -> Iterator[str]:
         *(points[c].astype(object) for c in ("model", "alpha", "scale", "groups")), strict=True
     ):
         if not pd.isna(alpha):
-            yield f"{alpha:g}"
+            yield str(alpha)
         elif not pd.isna(scale):
             yield f"{scale:g}×" + ("" if pd.isna(groups) else f" g{groups}")
         else:

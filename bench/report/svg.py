@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SVG = {"svg.fonttype": "none", "svg.hashsalt": "bench", "path.simplify": False}
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_NUMBERS = {"d", "x", "y", "transform"}
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 
 
@@ -34,6 +35,7 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 -- matplotlib wrote it
     _rewrite(root, name)
+    _hoist(root)
     _describe(root, name, title, description)
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 -- escaped by it
 
@@ -56,18 +58,39 @@ def _rewrite(root: ElementTree.Element, name: str) -> None:
         for key, value in element.attrib.items():
             if "url(#" in value:
                 element.set(key, value.replace("url(#", f"url(#{name}-"))
+        for key in _NUMBERS & element.attrib.keys():
+            element.set(key, re.sub(r"-?\d+\.\d+", _rounded, element.attrib[key]))
+        element.text, element.tail = _without_indent(element.text), _without_indent(element.tail)
         if "style" in element.attrib:
             element.set("style", _style(element.attrib["style"]))
+
+
+def _hoist(root: ElementTree.Element) -> None:
+    """The style of many like markers, told once by their group."""
+    for group in root.iter("g"):
+        styles = {child.get("style") for child in group}
+        if len(group) > 1 and len(styles) == 1 and all(child.tag == "use" for child in group):
+            group.set("style", group[0].attrib["style"])
+            for child in group:
+                del child.attrib["style"]
 
 
 def _references(value: str) -> list[str]:
     return [value[1:]] if value.startswith("#") else re.findall(r"url\(#([^)]+)\)", value)
 
 
+def _rounded(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def _without_indent(text: str | None) -> str | None:
+    return text if text and text.strip() else None
+
+
 def _style(style: str) -> str:
     """Colours as variables, and of a font only its size and weight."""
     for colour, variable in VARIABLES.items():
-        style = style.replace(f": {colour}", f": var({variable}, {colour})")
+        style = style.replace(f": {colour}", f": var({variable})")
     style = re.sub(r"font: (?:(bold|[1-9]00) )?([\d.]+px)[^;]*", _font, style)
     return re.sub(r"font-family: [^;]*; ?", "", style)
 

@@ -1,4 +1,4 @@
-"""Every cell's trials: samples drawn in order, states, doubts, arguments and hashes."""
+"""What each cell is made of: samples drawn in order, and a column of facts a trial."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from bench import stats
 from bench.frame.cells import Cell, Done
-from bench.records import DeviceState, Measurement
+from bench.records import Doubt, Measurement, Trial
 from bench.report import text
 from bench.report.collect import Collection
+from bench.report.states import states
 
 WIDTH, HEIGHT = 640, 56  # of a strip; it is stretched to the page's width
 FEWEST_DOTS, MOST_DOTS, ALL_DOTS = 40, 400, 60_000  # of a strip, and of all strips together
@@ -21,8 +22,6 @@ class Strip(NamedTuple):
     warmups: str
     samples: str
     band: tuple[float, float, float] | None  # interval's top and height, and the median
-    low_us: float
-    high_us: float
     every: int  # one of so many samples is drawn
 
 
@@ -30,10 +29,9 @@ class TrialTrace(NamedTuple):
     """One trial of a cell."""
 
     done: Done
+    title: str
+    log: str
     strip: Strip | None
-    facts: tuple[tuple[str, str], ...]
-    states: tuple[tuple[str, str, str], ...]  # what, before, after
-    doubts: tuple[tuple[str, str, str], ...]  # kind, message, cure
 
 
 class CellTrace(NamedTuple):
@@ -41,28 +39,50 @@ class CellTrace(NamedTuple):
 
     anchor: str
     cell: Cell
+    low_us: float  # bounds of the strips
+    high_us: float
     trials: tuple[TrialTrace, ...]
+    facts: tuple[tuple[str, tuple[str, ...]], ...]  # what, and its value for each trial
+    doubts: tuple[tuple[Doubt, str], ...]  # with the trials they are of
+    argvs: tuple[tuple[str, ...], ...]  # without those that are equal
 
 
 def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrace]:
     """The traces of all cells, in the table's order."""
     dots = max(FEWEST_DOTS, min(MOST_DOTS, ALL_DOTS // max(len(collection.done), 1)))
     for cell in collection.cells:
-        bounds = _bounds(cell)
-        trials = tuple(_trial(done, bounds, dots) for done in cell.done)
-        yield CellTrace(anchors[id(cell)], cell, trials)
+        low_us, high_us = _bounds(cell)
+        strips = {
+            id(done): strip(done.trial.measurement, low_us, high_us, dots)
+            for done in cell.done
+            if done.trial.measurement is not None
+        }
+        several_runs = len({done.run for done in cell.done}) > 1
+        yield CellTrace(
+            anchor=anchors[id(cell)],
+            cell=cell,
+            low_us=low_us,
+            high_us=high_us,
+            trials=tuple(
+                _trial(done, strips.get(id(done)), several_runs=several_runs) for done in cell.done
+            ),
+            facts=tuple(_facts(cell.trials)),
+            doubts=tuple(_doubts(cell.done, several_runs=several_runs)),
+            argvs=tuple(dict.fromkeys(trial.argv for trial in cell.trials if trial.argv)),
+        )
 
 
 def strip(measured: Measurement, low_us: float, high_us: float, most_dots: int) -> Strip:
     """The samples as paths of dots between two latencies, thinned to so many."""
-    samples, warmups = measured.samples_us, measured.warmup_us[-most_dots // 4 :]
+    samples, warmups = measured.samples_us, measured.warmup_us[-(most_dots // 4) :]
     every = -(-len(samples) // most_dots)
-    step = WIDTH / (len(warmups) + len(samples) / every + 1)
+    drawn = samples[::every]
+    step = WIDTH / (len(warmups) + len(drawn) + 1)
 
-    def dots(drawn: Sequence[float], first: int) -> str:
+    def dots(latencies: Sequence[float], first: int) -> str:
         return "".join(
             f"M{(first + n) * step:.0f} {_up(us, low_us, high_us):.0f}h0"
-            for n, us in enumerate(drawn, start=1)
+            for n, us in enumerate(latencies, start=1)
         )
 
     middle, interval = stats.median(samples), stats.median_interval(samples)
@@ -70,8 +90,15 @@ def strip(measured: Measurement, low_us: float, high_us: float, most_dots: int) 
     if interval is not None:
         top, bottom = (_up(us, low_us, high_us) for us in (interval.high, interval.low))
         band = (top, max(bottom - top, 1.0), _up(middle, low_us, high_us))
-    return Strip(
-        dots(warmups, 0), dots(samples[::every], len(warmups)), band, low_us, high_us, every
+    return Strip(dots(warmups, 0), dots(drawn, len(warmups)), band, every)
+
+
+def _trial(done: Done, drawn: Strip | None, *, several_runs: bool) -> TrialTrace:
+    return TrialTrace(
+        done=done,
+        title=_title(done, several_runs=several_runs),
+        log=text.clean(f"{done.run.name}/logs/{done.trial.key}.txt", 160),
+        strip=drawn,
     )
 
 
@@ -86,76 +113,58 @@ def _bounds(cell: Cell) -> tuple[float, float]:
     return (min(samples), max(samples)) if samples else (0.0, 0.0)
 
 
-def _trial(done: Done, bounds: tuple[float, float], dots: int) -> TrialTrace:
-    trial = done.trial
-    measured = trial.measurement
-    return TrialTrace(
-        done=done,
-        strip=strip(measured, *bounds, dots) if measured else None,
-        facts=tuple(_facts(measured)) if measured else (),
-        states=tuple(_states(trial.state_before, trial.state_after)),
-        doubts=tuple(
-            (
-                text.clean(doubt.kind),
-                text.clean(doubt.message, text.PROSE_LIMIT),
-                text.clean(doubt.cure, text.PROSE_LIMIT),
-            )
-            for doubt in trial.doubts
-        ),
-    )
+def _title(done: Done, *, several_runs: bool) -> str:
+    title = f"Repetition {done.trial.repetition}"
+    return f"{title} of {text.clean(done.run.name, 40)}" if several_runs else title
 
 
-def _facts(measured: Measurement) -> Iterator[tuple[str, str]]:
+def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Rows of facts, those left out that no trial tells."""
+    told = [
+        {
+            "ended": trial.status,
+            **(_measured(trial.measurement) if trial.measurement else {}),
+            **states(trial.state_before, trial.state_after),
+            **_origin(trial),
+        }
+        for trial in trials
+    ]
+    for what in dict.fromkeys(key for facts in told for key in facts):
+        yield what, tuple(facts.get(what, text.NONE) for facts in told)
+
+
+def _measured(measured: Measurement) -> dict[str, str]:
     samples, interval = measured.samples_us, stats.median_interval(measured.samples_us)
-    spread = "" if interval is None else (
-        f" ({text.milliseconds(interval.low)}–{text.milliseconds(interval.high)})"
-    )  # fmt: skip
-    yield "median", f"{text.milliseconds(stats.median(samples))} ms{spread}"
-    yield "p90, p99", " and ".join(
-        text.milliseconds(stats.percentile(samples, percent)) for percent in (90, 99)
-    ) + " ms"  # fmt: skip
-    yield "samples", f"{len(samples):,} after {text.counted(len(measured.warmup_us), 'warm-up')}"
-    yield "ended by", measured.stopped_by.replace("_", " ")
-    yield "first inference", f"{text.milliseconds(measured.first_inference_us)} ms"
-    yield (
-        "init, compile",
-        (f"{text.milliseconds(measured.init_us)} and {text.milliseconds(measured.compile_us)} ms"),
-    )
-    yield "peak memory", f"{text.mebibytes(measured.memory.peak_kb)} MiB"
-    yield "delegation", measured.delegation or "not told"
-    yield "clock", text.clean(measured.clock)
-    yield "input", text.clean(measured.input_source, 24)
-
-
-def _states(
-    before: DeviceState | None, after: DeviceState | None
-) -> Iterator[tuple[str, str, str]]:
-    """What is told before or after, a line each."""
-    if before is None and after is None:
-        return
-    shown = [_state(state) if state else {} for state in (before, after)]
-    for what in dict.fromkeys([*shown[0], *shown[1]]):
-        yield what, shown[0].get(what, text.NONE), shown[1].get(what, text.NONE)
-
-
-def _state(state: DeviceState) -> dict[str, str]:
-    hottest = max(state.temps_c.items(), key=lambda t: t[1], default=None)
-    told = {
-        "thermal status": None if state.thermal_status is None else str(state.thermal_status),
-        "battery": None if state.battery_level is None else f"{state.battery_level} %",
-        "battery temperature": _celsius(state.battery_temp_c),
-        "hottest sensor": hottest and f"{_celsius(hottest[1])} ({text.clean(hottest[0], 24)})",
-        "charging": None if state.charging is None else "yes" if state.charging else "no",
-        "load, 1 min": None if state.load_1min is None else f"{state.load_1min:.2f}",
-        "highest allowed clock": _megahertz(max(state.max_khz.values(), default=None)),
-        "governors": text.clean(", ".join(state.governors)) or None,
+    ms = text.milliseconds
+    return {
+        "median, ms": ms(stats.median(samples)),
+        "its 95 % interval, ms": f"{ms(interval.low)}–{ms(interval.high)}"
+        if interval
+        else text.NONE,
+        "90th percentile, ms": ms(stats.percentile(samples, 90)),
+        "99th percentile, ms": ms(stats.percentile(samples, 99)),
+        "samples": f"{len(samples):,}",
+        "warm-ups": f"{len(measured.warmup_us):,}",
+        "sampling ended by": measured.stopped_by,
+        "first inference, ms": ms(measured.first_inference_us),
+        "init, ms": ms(measured.init_us),
+        "compile, ms": ms(measured.compile_us),
+        "peak memory, MiB": text.mebibytes(measured.memory.peak_kb),
+        "delegation": measured.delegation or "not told",
+        "clock": text.clean(measured.clock),
+        "input": text.clean(measured.input_source, 24),
     }
-    return {what: value for what, value in told.items() if value is not None}
 
 
-def _celsius(value: float | None) -> str | None:
-    return None if value is None else f"{value:.1f} °C"
+def _origin(trial: Trial) -> dict[str, str]:
+    told = {"took, s": f"{trial.duration_s:,.1f}", "model": trial.model_sha256[:12]}
+    if trial.runner is not None:
+        told["runner"] = text.clean(trial.runner.sha256[:12])
+        told["LiteRT library"] = text.clean(trial.runner.library_sha256[:12])
+    return told
 
 
-def _megahertz(khz: int | None) -> str | None:
-    return None if khz is None else f"{khz / 1000:,.0f} MHz"
+def _doubts(done: Sequence[Done], *, several_runs: bool) -> Iterator[tuple[Doubt, str]]:
+    for each in done:
+        for doubt in each.trial.doubts:
+            yield doubt, _title(each, several_runs=several_runs)

@@ -1,0 +1,192 @@
+"""The report in a real browser: `pytest tests/browser_report.py`, with chromium installed.
+
+A suite of its own, because a machine without a browser can build and use everything else;
+.ci/run installs one. The test of accessibility needs axe-core, whose axe.min.js the
+environment variable AXE_CORE names (`npm pack axe-core`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import fabricated as made
+import msgspec
+import pytest
+from chromium import Chromium
+
+import bench
+from bench.records import Config
+
+PHONE, VIRTUAL = made.phone(), made.virtual_phone()
+FIRST = "#table tbody tr:not([hidden]):not(.level) th"
+COUNT = "document.querySelectorAll('#table tbody tr:not([hidden]):not(.level)').length"
+WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with Chromium() as chromium:
+        chromium.send(
+            "Browser.grantPermissions",
+            permissions=["clipboardReadWrite", "clipboardSanitizedWrite"],
+        )
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two devices, two configs, both papers' models, hostile names, failures and doubts."""
+    evil = made.model("=1+1|`<script>alert(1)</script>\u202e" + "x" * 10_000, quantization="int8")
+    models = [*made.MOBILENETS, *made.SHUFFLENETS, evil]
+    trials = made.grid([PHONE, VIRTUAL], models, [Config(), Config(threads=4)], repetitions=2)
+    trials[0] = msgspec.structs.replace(trials[0], doubts=(made.WIDE,))
+    trials.append(made.failed(PHONE, models[0], config=Config(threads=2)))
+    results = tmp_path_factory.mktemp("results")
+    run = made.write_run(results, [PHONE, VIRTUAL], models, trials, repetitions=2)
+    return bench.render_report(run)
+
+
+def first(browser: Chromium) -> str:
+    name: str = browser.run(f"document.querySelector('{FIRST}').innerText")
+    return name
+
+
+def test_the_page_loads_without_a_complaint_and_asks_for_nothing(
+    browser: Chromium, page: Path
+) -> None:
+    browser.open(page)
+    assert browser.complaints() == []
+    assert browser.requests() == [page.resolve().as_uri()]
+
+
+def test_the_table_sorts_up_down_and_back(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    before = first(browser)
+    browser.click("[data-key='median-0'] button")
+    assert first(browser).startswith("mobilenet_v1_0.25")
+    assert browser.run("document.querySelector('[aria-sort]').dataset.key") == "median-0"
+    browser.click("[data-key='median-0'] button")
+    assert first(browser).startswith("shufflenet_v1_2x")
+    browser.click("[data-key='median-0'] button")
+    assert first(browser) == before
+
+
+def test_the_table_filters_by_name_and_by_facet(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    rows = browser.run(COUNT)
+    browser.click("#controls input[type=search]")
+    browser.send("Input.insertText", text="shuffle")
+    assert 0 < browser.run(COUNT) < rows
+    threads = "[...document.querySelectorAll('#controls select')].find(s => s.value === '' && "
+    threads += "[...s.options].some(o => o.value === '4'))"
+    browser.run(f"(s => {{ s.value = '4'; s.dispatchEvent(new Event('change')) }})({threads})")
+    assert browser.run(COUNT) == 4
+    assert browser.run("document.querySelector('output').textContent") == f"4 of {rows} rows"
+
+
+def test_columns_and_devices_can_be_hidden(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    shown = "[...document.querySelectorAll('#table thead tr:last-child th:not([hidden])')].length"
+    before = browser.run(shown)
+    browser.click(".columns summary")
+    browser.click(".menu label:last-child input")
+    assert browser.run(shown) == before - 3
+    assert browser.run("document.querySelectorAll('.devices th:not([hidden])').length") == 1
+    browser.click(".menu label:last-child input")
+    assert browser.run(shown) == before
+
+
+def test_the_table_copies_as_csv_and_markdown_without_formulas(
+    browser: Chromium, page: Path
+) -> None:
+    browser.open(page)
+    browser.click("#controls > button:nth-of-type(1)")
+    browser.wait_for("document.querySelector('output').textContent.endsWith('copied as CSV')")
+    csv = browser.run("navigator.clipboard.readText()")
+    assert "mobilenet_v1_1.00_224_float32" in csv
+    assert "Virtual Flagship [virtual]" in csv
+    assert "\n'=1+1" in csv.replace('"', "")
+    browser.click("#controls > button:nth-of-type(2)")
+    browser.wait_for("document.querySelector('output').textContent.endsWith('as Markdown')")
+    lines = browser.run("navigator.clipboard.readText()").splitlines()
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert any("\\<script\\>" in line for line in lines)
+
+
+def test_a_cell_leads_to_its_trials(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    assert browser.run("document.querySelectorAll('details.cell[open]').length") == 0
+    browser.click("#table a[href^='#cell-']")
+    browser.wait_for("document.querySelectorAll('details.cell[open]').length === 1")
+    browser.wait_for("document.querySelector(':target').getBoundingClientRect().top < innerHeight")
+
+
+def test_many_trials_are_folded_up_and_unfold(browser: Chromium, tmp_path: Path) -> None:
+    models = [made.model(f"net{n}", macs=1_000_000 * (n + 1)) for n in range(260)]
+    trials = made.grid([PHONE], models, repetitions=4, samples=6)
+    run = made.write_run(tmp_path, [PHONE], models, trials, repetitions=4)
+    browser.open(bench.render_report(run))
+    assert browser.run("document.querySelectorAll('details.cell article').length") == 0
+    assert browser.run(COUNT) == 200
+    browser.click("#controls > button:last-of-type")
+    assert browser.run(COUNT) == 260
+    browser.click("#table a[href='#cell-3']")
+    browser.wait_for("document.querySelectorAll('#cell-3 article').length === 4")
+    assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_phones_screen_scrolls_downwards_alone(browser: Chromium, page: Path, dark: bool) -> None:
+    browser.open(page, width=360, height=740, dark=dark)
+    browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
+    assert not browser.run(WIDE)
+
+
+def test_dark_mode_is_dark_in_the_plots_too(browser: Chromium, page: Path) -> None:
+    fill = "getComputedStyle(document.querySelector('figure svg text')).fill"
+    browser.open(page)
+    light = browser.run(fill)
+    browser.open(page, dark=True)
+    assert browser.run(fill) != light
+    assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(21, 23, 27)"
+
+
+def test_print_shows_all_rows_in_ink_on_paper(
+    browser: Chromium, page: Path, tmp_path: Path
+) -> None:
+    browser.open(page, dark=True)
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    assert browser.run("getComputedStyle(document.body).color") == "rgb(29, 32, 38)"
+    assert browser.run("getComputedStyle(document.querySelector('#controls')).display") == "none"
+    browser.pdf(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    browser.send("Emulation.setEmulatedMedia", media="")
+
+
+def test_the_page_is_a_plain_table_without_javascript(browser: Chromium, page: Path) -> None:
+    browser.send("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.open(page)
+        assert browser.run("document.querySelectorAll('#table thead button').length") == 0
+        assert (
+            browser.run("getComputedStyle(document.querySelector('#controls')).display") == "none"
+        )
+        assert browser.run(COUNT) > 8
+    finally:
+        browser.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
+def test_axe_finds_no_serious_fault(browser: Chromium, page: Path) -> None:
+    axe = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8")
+    for dark in (False, True):
+        browser.open(page, dark=dark)
+        browser.run("document.querySelector('details.cell').open = true")
+        browser.run(axe + "; 0")
+        found = browser.run(
+            "axe.run({resultTypes: ['violations']}).then(r => r.violations"
+            ".filter(v => ['serious', 'critical'].includes(v.impact))"
+            ".map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html).join(' | ')))"
+        )
+        assert found == []
