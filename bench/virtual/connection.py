@@ -219,7 +219,7 @@ class Connection:
         await self.send(protocol.CNXN, protocol.VERSION, protocol.MAX_PAYLOAD, self._owner.banner)
 
     async def _open(self, remote_id: int, payload: bytes) -> None:
-        name = payload.rstrip(b"\0").decode("utf-8", "surrogateescape")
+        name = payload.partition(b"\0")[0].decode("utf-8", "surrogateescape")
         service = self._owner.service(name)
         if service is None or remote_id == 0:
             await self.send(protocol.CLSE, 0, remote_id)

@@ -75,7 +75,11 @@ class _Supervisor:
         self._take_signals()
         linux.adopt_orphans()
         Path(self._errand.log).rename(self._where / f"{self._port}.log")
-        report = self._start_best()
+        try:
+            report = self._start_best()
+        except BenchError:
+            state.remove_files(self._where, self._port)
+            raise
         self._listener.close()
         phone = VirtualPhone(
             port=self._port,

@@ -6,6 +6,7 @@ or program names by itself are the host's. Commands are the host's own processes
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
@@ -17,7 +18,7 @@ _MOVED = {"/proc/cpuinfo": f"/{CPUINFO}", "/proc/meminfo": f"/{MEMINFO}"}
 _PREFIXES = ("/data", "/system", "/vendor", "/sys", *_MOVED)
 _PATH_IN_TEXT = re.compile(
     # not in the middle of another path or word; whole names only
-    r"(?<![\w./\-}])(" + "|".join(map(re.escape, _PREFIXES)) + r")(?![\w.\-])"
+    r"(?<![\w./~\-}])(" + "|".join(map(re.escape, _PREFIXES)) + r")(?![\w.\-])"
 )
 SAFE_FOLDER = re.compile(r"[A-Za-z0-9_./-]+")
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
@@ -43,8 +44,10 @@ class FolderWorld:
     def _rewritten(self, command: str) -> str:
         return _PATH_IN_TEXT.sub(lambda hit: self._root + _MOVED.get(hit[1], hit[1]), command)
 
-    def locate(self, path: str) -> str:
+    def locate(self, path: str, *, follow: bool = False) -> str:
         """The path below the folder, with the phone's links followed inside it, as chroot does."""
+        if "\0" in path:
+            raise ValueError("a path can't hold a NUL")
         todo = [part for part in path.split("/") if part not in ("", ".")]
         done: list[str] = []
         links = 0
@@ -54,15 +57,17 @@ class FolderWorld:
                 del done[-1:]
                 continue
             here = "/".join([self._root, *done, part])
-            if todo and os.path.islink(here) and links < _MAX_LINKS:  # noqa: PTH114
-                links += 1
-                target = os.readlink(here)  # noqa: PTH115 - text, not a Path, is split below
-                if target.startswith("/"):
-                    done = []
-                    target = target.removeprefix(self._root)
-                todo = [name for name in target.split("/") if name not in ("", ".")] + todo
-            else:
+            if not (todo or follow) or not os.path.islink(here):  # noqa: PTH114 - `..` matters
                 done.append(part)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            target = os.readlink(here)  # noqa: PTH115
+            if target.startswith("/"):
+                done = []
+                target = target.removeprefix(self._root)
+            todo = [name for name in target.split("/") if name not in ("", ".")] + todo
         moved = _MOVED.get("/" + "/".join(done))
         return self._root + moved if moved else "/".join([self._root, *done])
 

@@ -80,7 +80,9 @@ def start(options: Options, *, leash_fd: int | None) -> VirtualPhone:
     process.wait()
     if answer is None:
         raise BenchError(f"The virtual phone's daemon died while starting: {complaint or '?'}")
-    raise (UsageError if answer.usage else BenchError)(answer.failed)
+    if answer.usage:
+        raise UsageError(answer.failed)
+    raise BenchError(f"{answer.failed} {complaint}".rstrip())
 
 
 def stop(daemon_pidfd: int) -> None:

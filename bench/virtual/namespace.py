@@ -15,7 +15,7 @@ from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity, File, Li
 from bench.virtual.world import HOST_PATH, environment, replace, write_tree
 
 SHELL_ID = 2000  # Android's user "shell"
-UNSHARED = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC
+_UNSHARED = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC
 
 _HOST_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc/alternatives")
 _HOST_FILES = ("etc/ld.so.cache",)
@@ -43,7 +43,7 @@ class NamespaceWorld:
     def argv(self, command: str) -> list[str]:
         return ["/system/bin/sh", *(["-c", command] if command else [])]
 
-    def locate(self, path: str) -> str:
+    def locate(self, path: str, *, follow: bool = False) -> str:
         return path if path.startswith("/") else f"/{path}"
 
     def room(self) -> int | None:
@@ -63,7 +63,7 @@ class NamespaceWorld:
 def unshare_and_map() -> None:
     """New namespaces, in which this user is Android's shell user. The next child is process 1."""
     user, group = os.geteuid(), os.getegid()
-    linux.unshare(UNSHARED)
+    linux.unshare(_UNSHARED)
     # A lone user may map a group only after giving up setgroups; user_namespaces(7)
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{SHELL_ID} {user} 1")

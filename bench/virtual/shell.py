@@ -7,8 +7,11 @@ exit code; the other two carry bare bytes, stderr mixed in, and tell no exit cod
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
+import re
 import struct
+import termios
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -16,7 +19,7 @@ from bench.virtual.connection import Stream, StreamClosed
 from bench.virtual.processes import Child, Processes
 from bench.virtual.world import World
 
-STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN = range(5)
+STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN, WINDOW_SIZE = range(6)
 _FRAME = struct.Struct("<BI")
 _MAX_FRAME = 1 << 20
 _CHUNK = 1 << 16
@@ -29,6 +32,7 @@ class Request:
 
     command: str
     framed: bool
+    terminal: str | None  # the host's TERM, when it wants one here
 
 
 def parse_request(name: str, features: tuple[str, ...]) -> Request | None:
@@ -39,17 +43,29 @@ def parse_request(name: str, features: tuple[str, ...]) -> Request | None:
         return None
     if options and "shell_v2" not in features:
         return None  # a phone from before Android 7 knows only the bare name
-    return Request(command, framed=service == "shell" and "v2" in options)
+    wants_terminal = "pty" in options or (not command and "raw" not in options)
+    terms = [option.removeprefix("TERM=") for option in options if option.startswith("TERM=")]
+    term = terms[0] if terms and re.fullmatch(r"[\w.+-]+", terms[0]) else "dumb"
+    return Request(
+        command,
+        framed=service == "shell" and "v2" in options,
+        terminal=term if wants_terminal and service == "shell" else None,
+    )
 
 
 async def serve(stream: Stream, request: Request, world: World, processes: Processes) -> None:
     """Run the command until it is over or the host leaves; then nothing of it is left."""
-    session = _start(request, world, processes)
+    start = _start_on_pipes if request.terminal is None else _start_on_terminal
+    try:
+        session = start(request, world, processes)
+    except OSError as error:  # a command of more than 128 KiB, no memory
+        await _tell_refusal(stream, f"sh: {error.strerror}\n".encode(), request.framed)
+        return
     talk = asyncio.create_task(_talk(session, stream, request.framed))
     leave = asyncio.create_task(stream.closed.wait())
     try:
         await asyncio.wait({talk, leave}, return_when=asyncio.FIRST_COMPLETED)
-        if not talk.done():
+        if stream.closed.is_set():
             if not request.framed:  # `adb exec-in` ends its input by leaving
                 await asyncio.wait({talk}, timeout=_DRAIN_SECONDS)
             await session.child.end_session()
@@ -60,23 +76,39 @@ async def serve(stream: Stream, request: Request, world: World, processes: Proce
         session.close()
 
 
-class _Session:
-    """A child with this side's ends of its pipes."""
+async def _tell_refusal(stream: Stream, text: bytes, framed: bool) -> None:
+    if framed:
+        await stream.write(_FRAME.pack(STDERR, len(text)) + text + _FRAME.pack(EXIT, 1) + b"\x7f")
+    else:
+        await stream.write(text)
 
-    def __init__(self, child: Child, stdin: BinaryIO, outputs: list[tuple[int, BinaryIO]]) -> None:
+
+class _Session:
+    """A child with this side's ends of what ties it to the stream."""
+
+    def __init__(
+        self,
+        child: Child,
+        stdin: BinaryIO,
+        outputs: list[tuple[int, BinaryIO]],
+        *,
+        on_terminal: bool = False,
+    ) -> None:
         self.child = child
         self.stdin = stdin
         self.outputs = outputs
+        self.on_terminal = on_terminal
 
     def close(self) -> None:
         for file in (self.stdin, *(file for _, file in self.outputs)):
             file.close()
 
 
-def _start(request: Request, world: World, processes: Processes) -> _Session:
+def _start_on_pipes(request: Request, world: World, processes: Processes) -> _Session:
     stdin_read, stdin_write = os.pipe()
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe() if request.framed else (None, out_write)
+    ours = [fd for fd in (stdin_write, out_read, err_read) if fd is not None]
     try:
         child = processes.start(
             world.argv(request.command),
@@ -86,6 +118,10 @@ def _start(request: Request, world: World, processes: Processes) -> _Session:
             stderr=err_write,
             folder=world.locate("/"),
         )
+    except OSError:
+        for fd in ours:
+            os.close(fd)
+        raise
     finally:
         for fd in {stdin_read, out_write, err_write}:
             os.close(fd)
@@ -95,8 +131,31 @@ def _start(request: Request, world: World, processes: Processes) -> _Session:
     return _Session(child, os.fdopen(stdin_write, "wb", 0), outputs)
 
 
+def _start_on_terminal(request: Request, world: World, processes: Processes) -> _Session:
+    ours, theirs = os.openpty()
+    # The leader of a session gets a terminal as its own by opening it, which a shell can do.
+    take = f'exec "$@" <>{os.ttyname(theirs)} >&0 2>&1'
+    shell = world.argv("")[0]
+    try:
+        child = processes.start(
+            [shell, "-c", take, shell, *world.argv(request.command)],
+            {**world.environment, "TERM": request.terminal or "dumb"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            folder=world.locate("/"),
+        )
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    output = os.fdopen(os.dup(ours), "rb", 0)
+    return _Session(child, os.fdopen(ours, "wb", 0), [(STDOUT, output)], on_terminal=True)
+
+
 async def _talk(session: _Session, stream: Stream, framed: bool) -> None:
-    feed = asyncio.create_task(_feed(session.stdin, stream, framed))
+    feed = asyncio.create_task(_feed(session, stream, framed))
     try:
         await asyncio.gather(
             *(_pump(file, stream, kind if framed else None) for kind, file in session.outputs)
@@ -115,20 +174,29 @@ async def _pump(file: BinaryIO, stream: Stream, kind: int | None) -> None:
     reader = asyncio.StreamReader(limit=_CHUNK)
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
     try:
-        while data := await reader.read(_CHUNK):
+        while data := await _read(reader):
             await stream.write(data if kind is None else _FRAME.pack(kind, len(data)) + data)
     finally:
         transport.close()
 
 
-async def _feed(file: BinaryIO, stream: Stream, framed: bool) -> None:
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read(_CHUNK)
+    except OSError:  # EIO is how a terminal says that nobody is left on its other side
+        return b""
+
+
+async def _feed(session: _Session, stream: Stream, framed: bool) -> None:
     """From the host to the command, until the host says that there is no more."""
     loop = asyncio.get_running_loop()
-    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, file)
+    transport, protocol = await loop.connect_write_pipe(
+        asyncio.streams.FlowControlMixin, session.stdin
+    )
     transport.set_write_buffer_limits(0)  # so that nothing is left unwritten after drain()
     writer = asyncio.StreamWriter(transport, protocol, None, loop)
     try:
-        while data := await (_stdin_frame(stream) if framed else stream.read_some()):
+        while data := await (_stdin(session, stream) if framed else stream.read_some()):
             writer.write(data)
             await writer.drain()
     except (StreamClosed, ConnectionError):
@@ -137,8 +205,8 @@ async def _feed(file: BinaryIO, stream: Stream, framed: bool) -> None:
         transport.abort()
 
 
-async def _stdin_frame(stream: Stream) -> bytes:
-    """The next data for stdin; b"" when the host closes stdin."""
+async def _stdin(session: _Session, stream: Stream) -> bytes:
+    """The next data for stdin; b"" when the host closes it."""
     while True:
         kind, length = _FRAME.unpack(await stream.read_exactly(_FRAME.size))
         if length > _MAX_FRAME:
@@ -146,5 +214,15 @@ async def _stdin_frame(stream: Stream) -> bytes:
         data = await stream.read_exactly(length)
         if kind == STDIN and data:
             return data
-        if kind == CLOSE_STDIN:
+        if kind == CLOSE_STDIN and not session.on_terminal:
             return b""
+        if kind == WINDOW_SIZE and session.on_terminal:
+            _resize(session.stdin, data)
+
+
+def _resize(terminal: BinaryIO, size: bytes) -> None:
+    """Take over the host's window size, "ROWSxCOLUMNS,WIDTHxHEIGHT" as adb writes it."""
+    numbers = re.fullmatch(rb"(\d+)x(\d+),(\d+)x(\d+)\0?", size)
+    if numbers is not None:
+        words = [min(int(number), 0xFFFF) for number in numbers.groups()]
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", *words))

@@ -79,9 +79,14 @@ def read_all(where: Path) -> list[Entry]:
 
 def remove_traces(where: Path, entry: Entry) -> None:
     """Delete the files of a phone that no longer runs."""
-    for suffix in ("json", "sock", "log"):
-        (where / f"{entry.phone.port}.{suffix}").unlink(missing_ok=True)
+    remove_files(where, entry.phone.port)
     remove_world(entry.folder)
+
+
+def remove_files(where: Path, port: int) -> None:
+    """Delete what is kept in the state folder for a port."""
+    for suffix in ("json", "sock", "log"):
+        (where / f"{port}.{suffix}").unlink(missing_ok=True)
 
 
 def remove_world(path: str | None) -> None:

@@ -112,7 +112,8 @@ class SyncService:
 
     def _listing(self, path: str) -> list[tuple[bytes, _Stat]]:
         try:
-            names = [".", "..", *os.listdir(self._world.locate(f"{path}/."))]  # noqa: PTH208
+            folder = self._world.locate(path, follow=True)
+            names = [".", "..", *os.listdir(folder)]  # noqa: PTH208 - names may be no text
         except (OSError, ValueError):
             return []
         return [
@@ -123,12 +124,16 @@ class SyncService:
     async def _receive(self, path: str) -> None:
         try:
             # without NONBLOCK a FIFO would stop the whole daemon until somebody writes to it
-            fd = os.open(self._target(path), os.O_RDONLY | os.O_NONBLOCK)
-        except OSError as error:
-            raise _Refused(f"open failed: {error.strerror}") from error
-        with os.fdopen(fd, "rb", 0) as file:
-            while frames := _frames(file):
+            fd = os.open(self._world.locate(path, follow=True), os.O_RDONLY | os.O_NONBLOCK)
+        except (OSError, ValueError) as error:
+            raise _Refused(f"open failed: {_reason(error)}") from error
+        try:
+            while frames := _frames(fd):
                 await self._stream.write(frames)
+        except OSError as error:
+            raise _Refused(f"read failed: {_reason(error)}") from error
+        finally:
+            os.close(fd)
         await self._stream.write(_REQUEST.pack(b"DONE", 0))
 
     async def _send(self, request: str) -> None:
@@ -136,13 +141,13 @@ class SyncService:
         if not comma or not mode_text.isdecimal():
             raise _Refused("missing , in SEND", drain=True)
         mode = int(mode_text)
-        target = Path(self._target(path, drain=True))
         try:
+            target = Path(self._world.locate(path))
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_symlink() or target.is_file():
                 target.unlink()  # a program that runs keeps its old file
-        except OSError as error:
-            raise _Refused(f"couldn't create file: {error.strerror}", drain=True) from error
+        except (OSError, ValueError) as error:
+            raise _Refused(f"couldn't create file: {_reason(error)}", drain=True) from error
         if stat.S_ISLNK(mode):
             await self._send_link(target)
         else:
@@ -197,12 +202,7 @@ class SyncService:
         try:
             target.symlink_to(os.fsdecode(bytes(link).rstrip(b"\0")))
         except (OSError, ValueError) as error:
-            raise _Refused(f"couldn't create symlink: {error}") from error
-
-    def _target(self, path: str, *, drain: bool = False) -> str:
-        if "\0" in path:
-            raise _Refused("a path can't hold a NUL", drain=drain)
-        return self._world.locate(path)
+            raise _Refused(f"couldn't create symlink: {_reason(error)}") from error
 
 
 class _Refused(Exception):
@@ -220,11 +220,16 @@ _Stat = tuple[int, os.stat_result | None]  # errno, or what was found
 
 def _stat(world: World, path: str, *, follow: bool) -> _Stat:
     try:
-        return 0, os.stat(world.locate(path), follow_symlinks=follow)  # noqa: PTH116
+        place = world.locate(path, follow=follow)
+        return 0, os.stat(place, follow_symlinks=follow)  # noqa: PTH116 - "" and ".." as they are
     except ValueError:
         return errno.EINVAL, None
     except OSError as error:
         return error.errno or errno.EIO, None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _shared_mode(mode: int) -> int:
@@ -252,10 +257,10 @@ def _pack_stat2(word: bytes, code: int, told: os.stat_result | None) -> bytes:
     )
 
 
-def _frames(file: BinaryIO) -> bytearray:
+def _frames(fd: int) -> bytearray:
     frames = bytearray()
     for _ in range(_FRAMES_A_WRITE):
-        data = file.read(_MAX_DATA)
+        data = os.read(fd, _MAX_DATA)
         if not data:
             break
         frames += _REQUEST.pack(b"DATA", len(data)) + data

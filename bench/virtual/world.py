@@ -37,8 +37,11 @@ class World(Protocol):
         """How the phone's shell is started for `command`; "" is an interactive shell."""
         ...
 
-    def locate(self, path: str) -> str:
-        """Where a path of the phone lies for this process; its last name is not followed."""
+    def locate(self, path: str, *, follow: bool = False) -> str:
+        """Where a path of the phone lies for this process.
+
+        `follow`: the caller will follow a link that the path itself may be.
+        """
         ...
 
     def room(self) -> int | None:
