@@ -251,7 +251,9 @@ def test_a_file_that_changed_on_the_host_is_blamed_on_the_host(
     assert not isinstance(caught.value, DeviceError)
 
 
-def test_parts_that_lie_around_for_an_hour_are_taken_away(phone: FolderPhone, local: Path) -> None:
+def test_parts_that_lie_around_are_taken_away_and_those_that_grow_are_not(
+    phone: FolderPhone, local: Path
+) -> None:
     phone.work.mkdir()
     old, young = phone.work / "model-1.part-aa", phone.work / "model-2.part-bb"
     for path in (old, young):

@@ -31,9 +31,10 @@ hash_of() {
 hash_of "$1"
 """
 
-# Also takes away the parts that pushes of an hour ago left behind; they would fill the phone.
+# Also takes away the parts that broken pushes left behind, which would fill the phone. A part
+# that grows is younger than two minutes: a phone that takes nothing for so long is given up.
 _LOOK = """
-mkdir -p "${1%/*}" && find "${1%/*}" -name '*.part-*' -mmin +60 -exec rm -f {} + 2>/dev/null
+mkdir -p "${1%/*}" && find "${1%/*}" -name '*.part-*' -mmin +2 -exec rm -f {} + 2>/dev/null
 [ -f "$1" ] && chmod "$2" "$1"
 """
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.device.parse.devices import Listed, parse_devices
 from bench.device.parse.text import printable
+from bench.device.trouble import trouble
 from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
 from bench.errors import DeviceError
 
@@ -21,6 +23,8 @@ _QUERY_S = 10.0
 _START_S = 20.0
 # adb itself gives up on a phone that takes a connection and never speaks after 10 s.
 _CONNECT_S = 15.0
+_CONNECT_ATTEMPTS = 4
+_SETTLE_S = 3.0
 
 _NO_ADB = (
     "Install Android's platform tools (Debian: `apt install adb`), "
@@ -76,20 +80,33 @@ class AdbServer:
 
     def connect_tcp(self, address: str) -> None:
         """Have the server connect to a phone at `host:port`, and wait until it is usable."""
-        deadline = time.monotonic() + _CONNECT_S
-        answer = self.query(f"host:connect:{address}", deadline_s=_CONNECT_S)
-        # The server calls each failure a success and says it in words only; and a phone that
-        # it calls connected may be offline.
-        if not answer.startswith(("connected to", "already connected to")):
-            raise DeviceError(f"adb can't connect to {address!r}: {printable(answer)}.")
-        state = "unknown"
-        while time.monotonic() < deadline:
-            with contextlib.suppress(DeviceError):  # "device offline" is an answer here
-                state = self.query(f"host-serial:{address}:get-state")
+        for _ in range(_CONNECT_ATTEMPTS):
+            answer = self.query(f"host:connect:{address}", deadline_s=_CONNECT_S)
+            # The server calls each failure a success, and says it in words only.
+            if answer.startswith("failed to authenticate"):
+                raise trouble(Listed(address, "unauthorized"))
+            if not answer.startswith(("connected to", "already connected to")):
+                raise DeviceError(f"adb can't connect to {address!r}: {printable(answer)}.")
+            state = self._settled_state(address, quick=answer.startswith("already"))
             if state == "device":
                 return
+            if state == "unauthorized":
+                break
+            # What it calls connected may be a phone that went away, which it would try again
+            # by itself in its own time.
+            with contextlib.suppress(DeviceError):
+                self.query(f"host:disconnect:{address}")
+        raise trouble(Listed(address, state))
+
+    def _settled_state(self, serial: str, *, quick: bool) -> str:
+        """The phone's state, once it is usable or won't be soon."""
+        give_up_at = time.monotonic() + (0.0 if quick else _SETTLE_S)
+        while True:
+            listed = parse_devices(self.query("host:devices-l"))
+            state = next((phone.state for phone in listed if phone.serial == serial), "offline")
+            if state in ("device", "unauthorized") or time.monotonic() >= give_up_at:
+                return state
             time.sleep(0.02)
-        raise DeviceError(f"adb connected to {address!r}, but its state is {state!r}.")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
