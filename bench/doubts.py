@@ -11,7 +11,6 @@ from bench.records import Config, DeviceState, Doubt, Measurement, Precision
 DRIFT_SHARE = 0.05
 HOT_C = 37.0  # skin or battery at the start
 LOW_BATTERY = 25  # percent; below it some phones switch cores off
-LOAD_OF_ANOTHER = 1.5  # load average beyond the trial's own threads
 
 KINDS = (
     "few samples",
@@ -21,7 +20,6 @@ KINDS = (
     "throttled",
     "hot start",
     "low battery",
-    "background load",
 )
 
 
@@ -35,7 +33,7 @@ def judge(
     """Every doubt about one trial."""
     found = [*_of_samples(measurement, precision), *_of_delegation(measurement, config)]
     if before is not None:
-        found += _of_start(before, config)
+        found += _of_start(before)
     if after is not None:
         found += _of_end(after)
     return tuple(found)
@@ -80,7 +78,7 @@ def _of_delegation(measurement: Measurement, config: Config) -> Iterator[Doubt]:
         )
 
 
-def _of_start(before: DeviceState, config: Config) -> Iterator[Doubt]:
+def _of_start(before: DeviceState) -> Iterator[Doubt]:
     hottest = max(_body_temps(before), default=None)
     if hottest is not None and hottest > HOT_C:
         yield Doubt(
@@ -95,13 +93,6 @@ def _of_start(before: DeviceState, config: Config) -> Iterator[Doubt]:
             message=f"battery at {before.battery_level} %",
             cure=f"charge it above {LOW_BATTERY} %",
             numbers={"battery_level": before.battery_level},
-        )
-    if before.load_1min is not None and before.load_1min > config.threads + LOAD_OF_ANOTHER:
-        yield Doubt(
-            kind="background load",
-            message=f"load average {before.load_1min:.1f} before the start",
-            cure="close what else runs on the phone",
-            numbers={"load_1min": before.load_1min},
         )
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -99,6 +101,21 @@ class Published(Record, frozen=True, kw_only=True):
         _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
 
 
+class Check(Record, frozen=True, kw_only=True):
+    """A quantized model's outputs held against its float parent's, on the host."""
+
+    runtime: str
+    version: str | None = None
+    reason: str | None = None  # what is wrong; None: nothing
+    inputs: int = 0  # that both were given
+    snr_db: float | None = None  # of the outputs; None: not told, or nothing differs
+    top1_agreement: float | None = None  # share of the inputs with the same largest output
+
+    @property
+    def ok(self) -> bool:
+        return self.reason is None
+
+
 class Model(Record, frozen=True, kw_only=True):
     """A .tflite file and what is known of it."""
 
@@ -112,6 +129,8 @@ class Model(Record, frozen=True, kw_only=True):
     groups: int | None = None
     resolution: int | None = None
     quantization: str | None = None
+    recipe: str | None = None  # how it was quantized, in words
+    check: Check | None = None  # None: not quantized here, or not checked
     variant: str | None = None  # options that are not axes of the papers, "key=value,..."
     macs: int | None = None  # convolutions + fully connected; None: not countable
     macs_conv: int | None = None  # convolutions only
@@ -322,6 +341,17 @@ def device_title(device: Device) -> str:
     if not device.virtual:
         return name
     return f"{name} [virtual{', reduced fidelity' if device.fidelity == 'reduced' else ''}]"
+
+
+def device_titles(devices: Iterable[Device]) -> dict[str, str]:
+    """Titles by device id; devices of one name are told apart by their ids."""
+    held = list(devices)
+    often = Counter(device_title(device) for device in held)
+    return {
+        device_id(device): title if often[title] == 1 else f"{title} {device_id(device)}"
+        for device in held
+        for title in [device_title(device)]
+    }
 
 
 def trial_key(device: str, planned: PlannedTrial) -> str:

@@ -42,7 +42,6 @@ def test_what_a_phone_does_not_tell_is_no_doubt():
         ("hot start", {"before": msgspec.structs.replace(COOL, battery_temp_c=41.0)}),
         ("hot start", {"before": msgspec.structs.replace(COOL, temps_c={"VIRTUAL-SKIN": 44.0})}),
         ("low battery", {"before": msgspec.structs.replace(COOL, battery_level=12)}),
-        ("background load", {"before": msgspec.structs.replace(COOL, load_1min=5.0)}),
     ],
 )
 def test_a_reason_to_distrust_is_named(kind, case):

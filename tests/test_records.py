@@ -20,6 +20,7 @@ from bench.records import (
     Trial,
     decode,
     device_title,
+    device_titles,
     encode,
     trial_key,
 )
@@ -115,6 +116,16 @@ def test_a_virtual_device_says_so_in_its_title():
     phone = Device(serial="a", virtual=True, fidelity="reduced", model="Virtual Small")
     assert device_title(phone) == "Virtual Small [virtual, reduced fidelity]"
     assert device_title(Device(serial="a", virtual=False, model="Pixel 8")) == "Pixel 8"
+
+
+def test_devices_of_one_name_are_told_apart():
+    phones = [Device(serial=s, virtual=False, model="Pixel 8") for s in ("A1", "B2")]
+    other = Device(serial="C3", virtual=True, model="Virtual Small")
+    assert device_titles([*phones, other]) == {
+        "A1": "Pixel 8 A1",
+        "B2": "Pixel 8 B2",
+        "C3": "Virtual Small [virtual]",
+    }
 
 
 @given(st.text(), st.text())

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.screen import console, milliseconds, printable, seconds, warn
-from bench.records import Device, PlannedTrial, Trial, device_id, device_title
+from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from bench.engine import Event
+    from bench.engine import Event, SweepStarted
 
 NAME_LIMIT = 60  # characters of a model's name on a line
 
@@ -24,6 +24,8 @@ class Screen:
         self._live: Progress | None = None
         self._phones: dict[str, _Phone] = {}
         self._total = 0
+        self._doubtful = 0
+        self._widths = (0, 0)  # of the devices' titles and of the models' names
 
     def __enter__(self) -> Screen:
         if sys.stdout.isatty() and not self._quiet:
@@ -35,43 +37,52 @@ class Screen:
         if self._live is not None:
             self._live.stop()
 
+    @property
+    def doubtful(self) -> int:
+        """Trials that were doubted."""
+        return self._doubtful
+
     def show(self, event: Event) -> None:
         """Show one event of `bench.engine`."""
         from bench import engine
 
         match event:
             case engine.SweepStarted():
-                self._begin(event.devices, len(event.models), event.plan, event.done)
+                self._begin(event)
             case engine.TrialStarted(device, planned):
                 self._phone(device).begin(planned)
             case engine.TrialEnded(device, trial):
                 self._phone(device).end(trial)
                 self._line(device, trial)
             case engine.PhoneWaited(device, reason):
-                warn(f"{device_title(device)}: {reason} Waiting for it to come back.")
+                warn(f"{self._phone(device).title}: {reason} Waiting for it to come back.")
             case engine.PhoneStopped(device, _):
                 self._phone(device).stop("given up")
             case engine.PhoneDone(device):
                 self._phone(device).stop("done")
 
-    def _begin(self, devices: tuple[Device, ...], models: int, plan: Any, done: int) -> None:
+    def _begin(self, event: SweepStarted) -> None:
+        devices, plan = event.devices, event.plan
         self._total = len(plan.trials)
+        names = [printable(model.name, NAME_LIMIT) for model in event.models]
+        titles = device_titles(devices)
+        self._widths = (max(map(len, titles.values())), max(map(len, names)))
         for device in devices:
-            self._phones[device_id(device)] = _Phone(device, self._total, self._live)
-        configs = len({trial.config for trial in plan.trials})
+            title = printable(titles[device_id(device)], NAME_LIMIT)
+            self._phones[device_id(device)] = _Phone(title, self._total, self._live)
         parts = [
             _count(len(devices), "phone"),
-            _count(models, "model"),
-            _count(configs, "config"),
+            _count(len(names), "model"),
+            _count(len({trial.config for trial in plan.trials}), "config"),
             _count(plan.repetitions, "repetition"),
         ]
         self._print(f"{' · '.join(parts)} = {_count(self._total * len(devices), 'trial')}")
         for device in devices:
-            self._print(f"  {device_title(device)}  {_facts(device)}")
+            self._print(f"  {self._phone(device).title}  {_facts(device)}")
         if any(device.virtual for device in devices):
             self._print("  A virtual phone runs on this computer: its latencies are not a phone's.")
-        if done:
-            self._print(f"  {_count(done, 'trial')} measured before; going on.")
+        if event.done:
+            self._print(f"  {_count(event.done, 'trial')} measured before; going on.")
         self._print("")
 
     def _phone(self, device: Device) -> _Phone:
@@ -80,10 +91,11 @@ class Screen:
     def _line(self, device: Device, trial: Trial) -> None:
         phone = self._phone(device)
         config = trial.config
+        total = str(self._total)
         parts = [
-            f"[{phone.done}/{self._total}]",
-            device_title(device),
-            printable(trial.model, NAME_LIMIT),
+            f"[{phone.done:{len(total)}}/{total}]",
+            phone.title.ljust(self._widths[0]),
+            printable(trial.model, NAME_LIMIT).ljust(self._widths[1]),
             f"{config.delegate} {_count(config.threads, 'thread')}",
         ]
         if config.affinity != "default":
@@ -91,10 +103,11 @@ class Screen:
         parts.append(_result(trial))
         left = phone.time_left_s()
         if self._live is None and left:
-            parts.append(f"({seconds(left)} left)")
+            parts.append(f"{seconds(left)} left")
+        if trial.doubts:
+            parts.append(f"doubt: {', '.join(doubt.kind for doubt in trial.doubts)}")
+            self._doubtful += 1
         self._print("  ".join(parts))
-        for doubt in trial.doubts:
-            self._print(f"        doubt: {doubt.message}; {doubt.cure}")
 
     def _print(self, text: str) -> None:
         if self._quiet:
@@ -108,7 +121,8 @@ class Screen:
 class _Phone:
     """Counts and times one phone's trials."""
 
-    def __init__(self, device: Device, total: int, live: Progress | None) -> None:
+    def __init__(self, title: str, total: int, live: Progress | None) -> None:
+        self.title = title
         self.done = 0
         self._total = total
         self._measured_s = 0.0
@@ -116,7 +130,7 @@ class _Phone:
         self._live = live
         self._task: TaskID | None = None
         if live is not None:
-            self._task = live.add_task(device_title(device), total=total, now="", left="")
+            self._task = live.add_task(title, total=total, now="", left="")
 
     def begin(self, planned: PlannedTrial) -> None:
         self.done = planned.index

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from bench.cli.screen import milliseconds, print_table, printable
-from bench.records import Trial, device_title
+from bench.records import Trial, device_titles
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +47,7 @@ def show(
         cells.setdefault(cell, []).append(trial)
         if trial.reason or trial.doubts:
             unwell.append(trial)
-    titles = {key: device_title(device) for key, device in newest.devices.items()}
+    titles = device_titles(newest.devices.values())
     print(f"{newest.path}  {newest.plan.created_at}")
     print_table(
         ("device", "model", "threads", "delegate", "affinity", "median ms", "from", "to",

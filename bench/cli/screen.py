@@ -68,9 +68,10 @@ def console(stderr: bool = False) -> Console:
 
 
 def milliseconds(us: float) -> str:
-    """A latency in ms with three significant digits or more."""
+    """A latency in ms with three significant digits, or all before the point."""
     ms = us / 1000
-    return f"{ms:.0f}" if ms >= 1000 else f"{ms:.3g}" if ms < 100 else f"{ms:.1f}"
+    decimals = next((d for d, below in ((4, 0.1), (3, 1), (2, 10), (1, 100)) if ms < below), 0)
+    return f"{ms:.{decimals}f}"
 
 
 def seconds(s: float) -> str:

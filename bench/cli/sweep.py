@@ -51,7 +51,9 @@ def sweep(
     report: Annotated[bool, typer.Option(help="Render the HTML report at the end.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
 ) -> None:
-    """Run a sweep on every connected phone, keep every sample, and render the report.
+    """Run a sweep on phones and keep every sample.
+
+    It ends with an HTML report. What is wrong with the sweep file is said before it starts.
 
     Example: bench sweep examples/quickstart.toml --device virtual
     """
@@ -69,7 +71,7 @@ def sweep(
             fetch=fetch,
             on_event=screen.show,
         )
-    _say_how_it_ended(outcome, sweep_file, quiet)
+    _say_how_it_ended(outcome, screen.doubtful, sweep_file, quiet)
     if report and not outcome.interrupted:
         from bench.report import render_report
 
@@ -111,7 +113,7 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbSer
     return booted
 
 
-def _say_how_it_ended(outcome: Outcome, sweep_file: Path, quiet: bool) -> None:
+def _say_how_it_ended(outcome: Outcome, doubtful: int, sweep_file: Path, quiet: bool) -> None:
     for error in outcome.stopped.values():
         complain(error)
     if outcome.not_run:
@@ -123,7 +125,9 @@ def _say_how_it_ended(outcome: Outcome, sweep_file: Path, quiet: bool) -> None:
         parts = [f"{outcome.ok} ok"]
         parts += [f"{outcome.failed} failed"] if outcome.failed else []
         parts += [f"{outcome.skipped} skipped"] if outcome.skipped else []
-        print(f"Trials:  {', '.join(parts)}")
+        print(f"\nTrials:  {', '.join(parts)}")
+        if doubtful:
+            print(f"Doubts:  {doubtful} trials; `bench show` says why and what to do")
         print(f"Results: {outcome.path}")
 
 
