@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -34,23 +35,38 @@ def server() -> Iterator[AdbServer]:
         yield server
 
 
+@contextlib.contextmanager
+def plugged(
+    server: AdbServer,
+    profile: str,
+    *,
+    disk_mb: int | None = None,
+    features: tuple[str, ...] | None = None,
+) -> Iterator[tuple[VirtualPhone, AdbPhone]]:
+    """A phone that the server is connected to, and forgets before the next takes its port."""
+    with booted(profile, disk_mb=disk_mb, features=features) as phone:
+        server.connect_tcp(phone.serial)
+        try:
+            yield phone, connect(phone.serial, server)
+        finally:
+            server.disconnect_tcp(phone.serial)
+
+
 @pytest.fixture(scope="module")
-def booted_phone() -> Iterator[VirtualPhone]:
-    with booted("flagship") as phone:
+def booted_phone(server: AdbServer) -> Iterator[VirtualPhone]:
+    with plugged(server, "flagship") as (phone, _):
         yield phone
 
 
 @pytest.fixture
 def phone(server: AdbServer, booted_phone: VirtualPhone) -> AdbPhone:
-    server.connect_tcp(booted_phone.serial)
     return connect(booted_phone.serial, server)
 
 
 @pytest.fixture(scope="module")
 def old_phone(server: AdbServer) -> Iterator[AdbPhone]:
-    with booted("small", features=("cmd",)) as booted_old:
-        server.connect_tcp(booted_old.serial)
-        yield connect(booted_old.serial, server)
+    with plugged(server, "small", features=("cmd",)) as (_, phone):
+        yield phone
 
 
 # --- run ----------------------------------------------------------------------------------
@@ -194,11 +210,9 @@ def test_a_full_phone_is_named_and_no_part_stays(server: AdbServer, tmp_path: Pa
     local = tmp_path / "large.tflite"
     local.write_bytes(bytes(24 << 20))
     sha256 = hashlib.sha256(local.read_bytes()).hexdigest()
-    with booted("small", disk_mb=16) as small:
+    with plugged(server, "small", disk_mb=16) as (small, phone):
         if small.fidelity != "full":
             return  # a plain folder has no size of its own
-        server.connect_tcp(small.serial)
-        phone = connect(small.serial, server)
         with pytest.raises(
             DeviceFull, match=r"no space for 'large\.tflite' \(25\.2 MB\)"
         ) as caught:
@@ -215,9 +229,7 @@ def test_a_phone_that_drops_amid_a_push_is_lost_and_can_be_used_again(
     local.write_bytes(os.urandom(4_000_000))
     sha256 = hashlib.sha256(local.read_bytes()).hexdigest()
     remote = content_path("model", sha256)
-    with booted("midrange") as dropping:
-        server.connect_tcp(dropping.serial)
-        phone = connect(dropping.serial, server)
+    with plugged(server, "midrange") as (dropping, phone):
         fault(dropping, "drop", after_bytes=1_000_000)
         with pytest.raises(DeviceLost):
             ensure(phone, local, sha256, remote)
@@ -294,6 +306,7 @@ def test_unreachable_phones_are_told_by_their_state(server: AdbServer) -> None:
             connect(booted_phone.serial, server)
         states = {listed.serial: listed.state for listed in list_phones(server)}
         assert states[booted_phone.serial] == "unauthorized"
+        server.disconnect_tcp(booted_phone.serial)
 
 
 def test_a_hot_phone_tells_its_status(phone: AdbPhone, booted_phone: VirtualPhone) -> None:

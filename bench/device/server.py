@@ -94,9 +94,13 @@ class AdbServer:
                 break
             # What it calls connected may be a phone that went away, which it would try again
             # by itself in its own time.
-            with contextlib.suppress(DeviceError):
-                self.query(f"host:disconnect:{address}")
+            self.disconnect_tcp(address)
         raise trouble(Listed(address, state))
+
+    def disconnect_tcp(self, address: str) -> None:
+        """Have the server forget a phone at `host:port`; harmless when it knows none there."""
+        with contextlib.suppress(DeviceError):
+            self.query(f"host:disconnect:{address}")
 
     def _settled_state(self, serial: str, *, quick: bool) -> str:
         """The phone's state, once it is usable or won't be soon."""
