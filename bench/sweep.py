@@ -216,26 +216,16 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
     patterns = values.pop("files", None)
     if (patterns is None) == ("family" not in entry):
         where.fail("a [[models]] table needs either family or files.", None, "models", nth)
+    sources: list[dict[str, Any]]
     if patterns is not None:
-        if values:
-            key = next(iter(values))
-            where.fail(f"{key!r} does not apply to files.", key, "models", nth)
-        for file in _files(patterns, nth, where):
-            for quantization in quantizations:
-                yield ModelSpec(file=file, quantization=quantization, seed=seed, line=line)
-        return
-    family = entry["family"]
-    if not isinstance(family, str):
-        where.fail(f"family must be one name, not {family!r}.", "family", "models", nth)
-    for point in itertools.product(*values.values()):
-        for quantization in quantizations:
-            yield ModelSpec(
-                family=family,
-                axes=dict(zip(values, point, strict=True)),
-                quantization=quantization,
-                seed=seed,
-                line=line,
-            )
+        sources = [{"file": file} for file in _files(patterns, nth, where)]
+    elif isinstance(entry["family"], str):
+        sources = [{"family": entry["family"]}]
+    else:
+        where.fail(f"family must be one name, not {entry['family']!r}.", "family", "models", nth)
+    for source, *point, quantization in itertools.product(sources, *values.values(), quantizations):
+        axes = dict(zip(values, point, strict=True))
+        yield ModelSpec(**source, axes=axes, quantization=quantization, seed=seed, line=line)
 
 
 def _axis(value: Any, key: str, where: _Where, table: str, nth: int = 0) -> list[Scalar]:

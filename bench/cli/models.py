@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
-from bench.cli.screen import print_json, print_table, printable
+from bench.cli.screen import milliseconds, print_json, print_table, printable
+from bench.records import Model, ModelSpec, to_plain
+
+HostRuntime = Literal["ai-edge-litert", "tflite-runtime"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,44 +28,113 @@ def models(
             show_default=False,
         ),
     ] = None,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="One row an operator, of one model file.")
+    ] = False,
+    host_runtime: Annotated[
+        HostRuntime | None,
+        typer.Option(
+            help="Also run each model once on this computer with that runtime, in a process of"
+            " its own, and say what came out."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show models with their complexity, without a phone.
 
     Example: bench models examples/quickstart.toml
     """
-    from bench import zoo
-    from bench.engine import make_models, model_cache
-    from bench.records import Model, ModelSpec
-    from bench.sweep import load
-
     if source is None:
         _print_families(json)
-        return
-    if source.suffix == ".tflite":
-        made: tuple[Model, ...] = (zoo.realize(ModelSpec(file=str(source)), model_cache()),)
+    elif layers:
+        _print_layers(source, json)
     else:
-        made = make_models(load(source))
+        _print_models(_made(source), host_runtime, json)
+
+
+def _made(source: Path) -> Sequence[Model]:
+    from bench import zoo
+    from bench.engine import make_models, model_cache
+    from bench.sweep import load
+
+    if source.suffix == ".tflite":
+        return [zoo.realize(ModelSpec(file=str(source)), model_cache())]
+    return make_models(load(source))
+
+
+def _print_models(made: Sequence[Model], host_runtime: HostRuntime | None, json: bool) -> None:
+    rows = [to_plain(model) for model in made]
+    if host_runtime is not None:
+        for row in rows:
+            row |= _on_host(row["path"], host_runtime)
     if json:
-        print_json(made)
+        print_json(rows)
         return
+    columns = ["model", "quantization", "MACs (M)", "conv MACs (M)", "params (M)", "size (MB)"]
     print_table(
-        ("model", "quantization", "MACs (M)", "conv MACs (M)", "params (M)", "size (MB)"),
+        columns + (["on this computer"] if host_runtime else []),
         [
-            (
-                model.name,
-                model.quantization,
-                _millions(model.macs),
-                _millions(model.macs_conv),
-                _millions(model.params),
-                f"{model.size_bytes / 1e6:.2f}",
-            )
-            for model in made
+            [
+                row["name"],
+                row["quantization"],
+                _millions(row["macs"]),
+                _millions(row["macs_conv"]),
+                _millions(row["params"]),
+                f"{row['size_bytes'] / 1e6:.2f}",
+                *([_host_words(row)] if host_runtime else []),
+            ]
+            for row in rows
         ],
     )
     for model in made:
         if model.not_countable:
             print(printable(f"{model.name}: not countable: {model.not_countable}"))
+
+
+def _on_host(path: str, host_runtime: HostRuntime) -> dict[str, Any]:
+    from bench.zoo.host import run_once
+
+    run = run_once(Path(path), runtime=host_runtime, inferences=2)
+    return {
+        "host_runtime": run.runtime,
+        "host_version": run.version,
+        "host_error": run.error,
+        "host_second_inference_us": None if run.error else run.seconds[-1] * 1e6,
+        "host_outputs": [to_plain(output) for output in run.outputs],
+    }
+
+
+def _host_words(row: dict[str, Any]) -> str:
+    runtime = f"{row['host_runtime']} {row['host_version'] or ''}".strip()
+    if row["host_error"] is not None:
+        return f"{runtime} fails: {row['host_error']}"
+    return f"{runtime} runs it in {milliseconds(row['host_second_inference_us'])} ms"
+
+
+def _print_layers(source: Path, json: bool) -> None:
+    from bench.zoo.complexity import count
+
+    counted = count(source).layers
+    if json:
+        print_json(counted)
+        return
+    print_table(
+        ("graph", "index", "op", "name", "shape", "MACs", "params", "weight bytes", ""),
+        [
+            (
+                layer.graph,
+                layer.index,
+                layer.op,
+                layer.name,
+                "x".join(map(str, layer.shape)) if layer.shape is not None else None,
+                layer.macs,
+                layer.params,
+                layer.weight_bytes,
+                layer.not_countable,
+            )
+            for layer in counted
+        ],
+    )
 
 
 def _print_families(json: bool) -> None:
