@@ -252,7 +252,7 @@ def _fork_into_namespace() -> int:
 def _make_world_folder() -> str:
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
         if inside.can_stand_in_a_command(parent) and os.access(parent, os.W_OK):
-            return tempfile.mkdtemp(prefix=state.FOLDER_PREFIX, dir=parent)
+            return tempfile.mkdtemp(prefix=f"{state.FOLDER_PREFIX}{os.getpid()}-", dir=parent)
     raise UsageError("A virtual phone needs a folder for temporary files without odd characters.")
 
 

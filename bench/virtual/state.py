@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -78,7 +78,9 @@ def read_all(where: Path) -> list[Entry]:
 
 
 def remove_traces(where: Path, entry: Entry) -> None:
-    """Delete the files of a phone that no longer runs."""
+    """Delete the files of a phone that no longer runs, and its zombie if that is ours."""
+    with suppress(ChildProcessError):
+        os.waitpid(entry.phone.pid, os.WNOHANG)
     remove_files(where, entry.phone.port)
     remove_world(entry.folder)
 
