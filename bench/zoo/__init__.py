@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import ModelError
-from bench.records import Model, ModelSpec
+from bench.records import Check, Model, ModelSpec
 from bench.zoo.family import Family
 
-__all__ = ["FAMILIES", "check", "families", "family_named", "realize"]
+if TYPE_CHECKING:
+    from bench.zoo.host import HostRuntime
+
+__all__ = ["FAMILIES", "check", "families", "family_named", "parent_of", "realize", "verify"]
 
 # Name of each family and the module that holds it, in the order that they are listed in.
 FAMILIES: dict[str, str] = {
@@ -63,3 +67,28 @@ def realize(spec: ModelSpec, directory: Path) -> Model:
     from bench.zoo import request
 
     return request.realize(spec, directory)
+
+
+def parent_of(spec: ModelSpec) -> ModelSpec | None:
+    """The float32 model that a quantized one is made of; None when nothing was quantized here."""
+    from bench.zoo import request
+
+    return request.parent_of(spec)
+
+
+def verify(
+    model: Model,
+    parent: Model,
+    runtime: HostRuntime = "ai-edge-litert",
+    *,
+    directory: Path | None = None,
+    python: str | None = None,
+) -> Check:
+    """A quantized model held against its float parent, each in a process of its own.
+
+    A model that crashes, gives zeros or NaN, or is nothing like its parent has a `reason` in
+    its Check: its latency means nothing. What was found right is remembered in `directory`.
+    """
+    from bench.zoo import verification
+
+    return verification.verify(model, parent, runtime, directory=directory, python=python)

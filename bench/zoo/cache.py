@@ -42,8 +42,8 @@ def key_of(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def cached(path: Path, make: Callable[[], bytes | memoryview]) -> Facts:
-    """The facts of the file at `path`, which is made when it isn't there or was changed.
+def cached(path: Path, write: Callable[[Path], None]) -> Facts:
+    """The facts of the file at `path`, which is written when it isn't there or was changed.
 
     A file isn't hashed again while its size and time are as they were written down.
     """
@@ -55,8 +55,10 @@ def cached(path: Path, make: Callable[[], bytes | memoryview]) -> Facts:
             return known.facts
         if sha256_of(path) == known.facts.sha256:
             return known.facts
-    write_atomically(path, make())
-    return _remembered(path, beside)
+    write_atomically(path, write)
+    entry = _Entry(mtime_ns=path.stat().st_mtime_ns, facts=facts_of(path))
+    write_atomically(beside, lambda temporary: put(temporary, encode(entry)))
+    return entry.facts
 
 
 def facts_of(path: Path) -> Facts:
@@ -74,15 +76,16 @@ def facts_of(path: Path) -> Facts:
     )
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Under another name first, so that a reader finds all of it or nothing."""
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".making-", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
+        handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        write(temporary)
+        temporary.replace(path)
         temporary = None
     except OSError as error:
         raise ModelError(
@@ -91,20 +94,18 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
         ) from error
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
+
+
+def put(path: Path, data: bytes | memoryview) -> None:
+    """Path.write_bytes, which copies what isn't `bytes`, without the copy."""
+    with path.open("wb") as file:
+        file.write(data)
 
 
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _remembered(path: Path, beside: Path) -> Facts:
-    before = path.stat().st_mtime_ns
-    facts = facts_of(path)
-    entry = _Entry(mtime_ns=before, facts=facts)
-    write_atomically(beside, encode(entry))
-    return facts
 
 
 def _known(beside: Path) -> _Entry | None:

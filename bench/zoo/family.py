@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.errors import ModelError
 
 if TYPE_CHECKING:
-    from bench.zoo.writer import Graph, Tensor
+    from bench.zoo.writer import Tensor
 
 Value = bool | int | float | str
 
@@ -72,16 +72,13 @@ class Family:
         ]
         return "_".join([self.name, *tags])
 
-    def options(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """The values that differ from their defaults and are no axes of the papers."""
-        return {
-            key: value
+    def options_in_words(self, values: Mapping[str, Value]) -> str:
+        """What differs from the defaults and is no axis of the papers, as "key=value,..."."""
+        return ",".join(
+            f"{key}={value}"
             for key, value in values.items()
             if key not in PAPER_AXES and value != self.axes[key].default
-        }
-
-    def build_into(self, graph: Graph, values: Mapping[str, Any]) -> Tensor:
-        return self.build(graph, **values)
+        )
 
 
 def factor(default: float = 1.0, most: float = 4.0) -> Axis:

@@ -81,12 +81,13 @@ def ask(
     runtime: HostRuntime,
     deadline_s: float,
     python: str | None = None,
+    script: str = "host_process.py",
 ) -> dict[str, Any]:
     """What a new process answers to a request; {"error": ...} when it didn't live to answer."""
     argv = [
         python or _python_for(runtime),
         "-I",  # nothing of the surroundings: no PYTHONPATH, no current directory
-        str(Path(__file__).with_name("host_process.py")),
+        str(Path(__file__).with_name(script)),
         json.dumps({"runtime": runtime, "inputs": str(_inputs_module()), **request}),
     ]
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
@@ -166,4 +167,5 @@ def _end(status: int) -> str:
 
 def _last_line(said: str) -> str:
     lines = [line.strip() for line in said.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("INFO:", "WARNING:"))]
     return f" ({lines[-1][:300]})" if lines else ""

@@ -48,11 +48,14 @@ def _run(interpreters: ModuleType, request: dict[str, Any]) -> dict[str, Any]:
         model_path=request["model"], num_threads=request["threads"]
     )
     interpreter.allocate_tensors()
+    return _ACTIONS[request["do"]](interpreter, request)
+
+
+def _time(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """The same inputs several times: how long it takes, and a digest of what comes out."""
     inputs = _module("inputs", request["inputs"])
     for index, detail in enumerate(interpreter.get_input_details()):
-        value = inputs.seeded_input(
-            tuple(int(size) for size in detail["shape"]), detail["dtype"], request["seed"], index
-        )
+        value = inputs.seeded_input(_shape(detail), detail["dtype"], request["seed"], index)
         interpreter.set_tensor(detail["index"], value)
     seconds = []
     for _ in range(request["inferences"]):
@@ -61,6 +64,42 @@ def _run(interpreters: ModuleType, request: dict[str, Any]) -> dict[str, Any]:
         seconds.append(time.perf_counter() - start)
     outputs = [_output(interpreter, detail) for detail in interpreter.get_output_details()]
     return {"seconds": seconds, "outputs": outputs, "peak_kb": _peak_kb()}
+
+
+def _keep_outputs(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """What comes out for several inputs, as real numbers, written to a file.
+
+    A quantized model gets the same real inputs as its float parent, in its own steps.
+    """
+    import numpy as np
+
+    inputs = _module("inputs", request["inputs"])
+    kept = {}
+    for number, seed in enumerate(request["seeds"]):
+        for index, detail in enumerate(interpreter.get_input_details()):
+            scale, zero = detail["quantization"]
+            kind = np.float32 if scale else detail["dtype"]
+            value = inputs.seeded_input(_shape(detail), kind, seed, index)
+            if scale:
+                limits = np.iinfo(detail["dtype"])
+                steps = np.round(value / scale + zero)
+                value = np.clip(steps, limits.min, limits.max).astype(detail["dtype"])
+            interpreter.set_tensor(detail["index"], value)
+        interpreter.invoke()
+        for index, detail in enumerate(interpreter.get_output_details()):
+            scale, zero = detail["quantization"]
+            value = interpreter.get_tensor(detail["index"]).astype(np.float64)
+            kept[f"{number}.{index}"] = (value - zero) * scale if scale else value
+    with open(request["output"], "wb") as file:  # noqa: PTH123
+        np.savez(file, **kept)
+    return {}
+
+
+_ACTIONS = {"run": _time, "outputs": _keep_outputs}
+
+
+def _shape(detail: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(int(size) for size in detail["shape"])
 
 
 def _peak_kb() -> int | None:

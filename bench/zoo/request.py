@@ -8,66 +8,80 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ModelError
-from bench.records import Model, ModelSpec
-from bench.zoo import cache, family_named, published
-from bench.zoo.family import PAPER_AXES, Family, Value
+import msgspec
 
-SCHEMES = ("float32",)
+from bench.errors import ModelError
+from bench.records import Model, ModelSpec, Published
+from bench.zoo import cache, family_named, published, quantize, schemes
+from bench.zoo.family import PAPER_AXES, Family, Value
+from bench.zoo.schemes import Choice
 
 
 def check(spec: ModelSpec) -> None:
-    if spec.quantization not in SCHEMES:
-        raise ModelError(
-            f"There is no quantization {spec.quantization!r}.",
-            next_step=f"There is {', '.join(SCHEMES)}.",
-        )
+    options, axes = _split(spec.axes)
+    schemes.choose(spec.quantization, options)
     if spec.family is not None:
         if not 0 <= spec.seed < 2**63:
             raise ModelError(f"A seed is a number from 0 to 2^63 - 1, not {spec.seed}.")
-        family_named(spec.family).values(spec.axes)
-    elif spec.axes:
+        family_named(spec.family).values(axes)
+    elif axes:
         raise ModelError(
-            f"{next(iter(spec.axes))!r} can't be chosen for a model that is given as a file.",
+            f"{next(iter(axes))!r} can't be chosen for a model that is given as a file.",
             next_step="Take it out, or name a family instead of files.",
         )
 
 
+def parent_of(spec: ModelSpec) -> ModelSpec | None:
+    if spec.quantization == "float32":
+        return None
+    return msgspec.structs.replace(spec, quantization="float32", axes=_split(spec.axes)[1])
+
+
 def realize(spec: ModelSpec, directory: Path) -> Model:
     check(spec)
+    directory = directory.absolute()
+    choice = schemes.choose(spec.quantization, _split(spec.axes)[0])
+    parent = parent_of(spec)
+    if choice is not None and parent is not None:
+        return _quantized(spec, realize(parent, directory), choice, directory)
     if spec.family is None:
-        return _given(Path(spec.file or ""), directory.absolute())
-    return _made(family_named(spec.family), spec, directory.absolute())
+        return _given(Path(spec.file or ""), directory)
+    return _made(family_named(spec.family), spec, directory)
 
 
 def _made(family: Family, spec: ModelSpec, directory: Path) -> Model:
     values = family.values(spec.axes)
-    options = ",".join(f"{key}={value}" for key, value in family.options(values).items())
+    options = family.options_in_words(values)
     variant, title = options, family.title(values)
     if spec.seed != 1:
         variant = f"{options},seed={spec.seed}".lstrip(",")
         title += f"_seed{spec.seed}"
-    name = f"{title}_{spec.quantization}"
-    request = {
+    name = f"{title}_float32"
+    identity = {
         "generator": _generator(),
         "family": family.name,
         "values": values,
         "seed": spec.seed,
-        "quantization": spec.quantization,
     }
-    path = directory / f"{name}-{cache.key_of(request)}.tflite"
-    facts = cache.cached(path, lambda: _written(family, values, name, spec.seed))
-    axes = {axis: values[axis] for axis in PAPER_AXES if axis in values}
+    path = directory / f"{name}-{cache.key_of(identity)}.tflite"
+    facts = cache.cached(path, lambda temporary: _write(temporary, family, values, name, spec.seed))
     return _model(
         name,
         path,
         facts,
         family=family.name,
-        quantization=spec.quantization,
+        quantization="float32",
         variant=variant or None,
-        published=published.lookup(family.name, values, options, spec.quantization),
-        **axes,
+        published=published.lookup(family.name, values, options, "float32"),
+        **{axis: values[axis] for axis in PAPER_AXES if axis in values},
     )
+
+
+def _write(path: Path, family: Family, values: Mapping[str, Value], name: str, seed: int) -> None:
+    from bench.zoo.writer import Graph
+
+    graph = Graph(name, seed)
+    cache.put(path, graph.finish(family.build(graph, **values)))
 
 
 @functools.cache
@@ -77,11 +91,42 @@ def _generator() -> str:
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _written(family: Family, values: Mapping[str, Value], name: str, seed: int) -> memoryview:
-    from bench.zoo.writer import Graph
+def _quantized(spec: ModelSpec, parent: Model, choice: Choice, directory: Path) -> Model:
+    if spec.family is None:
+        _refuse_quantized(Path(parent.path))
+    name = f"{parent.name.removesuffix('_float32')}_{choice.tag}"
+    identity = {"parent": parent.sha256, **quantize.identity(choice)}
+    # A user's file may be called anything; the cache's own names are plain.
+    stem = name if spec.family is not None else parent.sha256[:16]
+    path = directory / f"{stem}-{cache.key_of(identity)}.tflite"
+    facts, recipe = quantize.quantized(Path(parent.path), path, choice)
+    found: tuple[Published, ...] = ()
+    if spec.family is not None:
+        family = family_named(spec.family)
+        values = family.values(_split(spec.axes)[1])
+        options = family.options_in_words(values)
+        found = published.lookup(family.name, values, options, choice.name)
+    return msgspec.structs.replace(
+        _model(name, path, facts),
+        family=parent.family,
+        quantization=choice.name,
+        recipe=recipe,
+        variant=parent.variant,
+        published=found,
+        **{axis: getattr(parent, axis) for axis in PAPER_AXES},
+    )
 
-    graph = Graph(name, seed)
-    return graph.finish(family.build(graph, **values))
+
+def _refuse_quantized(path: Path) -> None:
+    from bench.zoo.complexity import count
+
+    stored = count(path).weight_bytes
+    if 2 * stored.get("float32", 0) <= sum(stored.values()):
+        kinds = ", ".join(sorted(stored)) or "no"
+        raise ModelError(
+            f"{path.name!r} can't be quantized: it holds {kinds} weights.",
+            next_step="Give the float32 model that it was made of.",
+        )
 
 
 def _given(path: Path, directory: Path) -> Model:
@@ -101,6 +146,12 @@ def _model(name: str, path: Path, facts: cache.Facts, **declared: Any) -> Model:
         not_countable=facts.not_countable,
         **declared,
     )
+
+
+def _split(axes: Mapping[str, Value]) -> tuple[dict[str, Value], dict[str, Value]]:
+    """The options of the quantization, and the axes of the family."""
+    options = {key: value for key, value in axes.items() if key in schemes.OPTIONS}
+    return options, {key: value for key, value in axes.items() if key not in options}
 
 
 def _spelled(text: str) -> str:
