@@ -255,6 +255,43 @@ class Measurement(Record, frozen=True, kw_only=True):
         _require(all(s > 0 for s in self.samples_us), "a latency is more than 0 us")
 
 
+class Reported(Record, frozen=True, kw_only=True):
+    """What a tool told of samples that it kept to itself. Latencies in microseconds."""
+
+    tool: str  # benchmark_model
+    count: int
+    mean_us: float
+    min_us: float | None = None
+    max_us: float | None = None
+    std_us: float | None = None
+    median_us: float | None = None
+    p5_us: float | None = None
+    p95_us: float | None = None
+    init_us: float | None = None
+    first_inference_us: float | None = None
+    warmup_count: int | None = None
+    warmup_mean_us: float | None = None
+    peak_kb: int | None = None  # as the tool means it: growth since its start
+    delegation: Delegation | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.count > 0, "a report speaks of at least one sample")
+        _require(self.mean_us > 0, "a latency is more than 0 us")
+
+
+class OpTime(Record, frozen=True, kw_only=True):
+    """Time of one operator in one inference, from a profile in a process of its own."""
+
+    index: int  # in the order that they ran
+    op: str  # its type, as the runtime calls it
+    name: str | None = None
+    mean_us: float
+    delegate: str | None = None  # who ran it; None: the builtin kernels, or not told
+
+    def __post_init__(self) -> None:
+        _require(self.mean_us >= 0, "a time is not negative")
+
+
 class RunnerIdentity(Record, frozen=True, kw_only=True):
     """Which binaries ran."""
 
@@ -297,6 +334,8 @@ class Trial(Record, frozen=True, kw_only=True):
     pushed_bytes: int = 0
     runner: RunnerIdentity | None = None
     measurement: Measurement | None = None
+    reported: Reported | None = None  # in the place of a measurement, by a tool without samples
+    ops: tuple[OpTime, ...] = ()
     state_before: DeviceState | None = None
     state_after: DeviceState | None = None
     doubts: tuple[Doubt, ...] = ()
@@ -304,7 +343,8 @@ class Trial(Record, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         ok = self.status == "ok"
         _require(ok == (self.reason is None), f"a {self.status} trial and its reason disagree")
-        _require(ok == (self.measurement is not None), "only an ok trial holds a measurement")
+        held = (self.measurement is not None) + (self.reported is not None)
+        _require(held == ok, "an ok trial holds a measurement or a report, no other does")
 
 
 R = TypeVar("R")
