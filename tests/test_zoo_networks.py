@@ -142,13 +142,13 @@ def test_a_channel_shuffle_moves_channels_as_numpy_does(groups: int, tmp_path: P
 
 
 def test_a_channel_shuffle_in_int8_moves_bytes_and_changes_none(tmp_path: Path) -> None:
-    def shuffled(graph: Graph, x: Tensor) -> Tensor:
-        return graph.shuffle(graph.conv(x, 24, activation=None), 3)
+    def plain(graph: Graph, x: Tensor) -> Tensor:
+        return graph.conv(x, 24, activation=None)
 
-    plain = one_layer(
-        tmp_path / "a.tflite", 24, lambda graph, x: graph.conv(x, 24, activation=None)
-    )
-    mixed = one_layer(tmp_path / "b.tflite", 24, shuffled)
+    def mixed(graph: Graph, x: Tensor) -> Tensor:
+        return graph.shuffle(plain(graph, x), 3)
+
+    files = one_layer(tmp_path / "a.tflite", 24, plain), one_layer(tmp_path / "b.tflite", 24, mixed)
     x = np.random.default_rng(1).integers(-128, 128, (1, 7, 6, 24)).astype(np.int8)
     made = [
         realize(ModelSpec(file=str(f), quantization="int8", axes={"io": "int8"}), tmp_path)
