@@ -223,9 +223,10 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
         sources = [{"family": entry["family"]}]
     else:
         where.fail(f"family must be one name, not {entry['family']!r}.", "family", "models", nth)
-    for source, *point, quantization in itertools.product(sources, *values.values(), quantizations):
+    for source, point in itertools.product(sources, itertools.product(*values.values())):
         axes = dict(zip(values, point, strict=True))
-        yield ModelSpec(**source, axes=axes, quantization=quantization, seed=seed, line=line)
+        for quantization in quantizations:
+            yield ModelSpec(**source, axes=axes, quantization=quantization, seed=seed, line=line)
 
 
 def _axis(value: Any, key: str, where: _Where, table: str, nth: int = 0) -> list[Scalar]:
