@@ -5,7 +5,7 @@ A cell is what a table shows and what a comparison compares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,8 @@ from bench.frame.trials import (
     frame_of,
     model_of,
     model_values,
+    read_runs,
+    titles_of,
     trials_of,
 )
 from bench.records import Config, Device, Measurement, Model, Trial, device_id
@@ -40,6 +42,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     """All trials of one device, one model file and one config."""
 
     device: Device
+    title: str  # of the device
     model: Model
     config: Config
     virtual: bool
@@ -68,25 +71,26 @@ def load_cells(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
 
     Trials of several runs fall into one cell when device, model file and config are equal.
     """
-    return frame_of_cells(pool_cells(trials_of(path)))
+    return frame_of_cells(pool_cells(read_runs(path)))
 
 
-def pool_cells(trials: Iterable[tuple[Run, Trial]]) -> list[Cell]:
-    """Trials gathered into cells, in the order in which each cell is first met.
+def pool_cells(runs: Sequence[Run]) -> list[Cell]:
+    """The trials of some runs gathered into cells, in the order in which each cell is first met.
 
     A device is told as the last of the runs saw it.
     """
+    titles = titles_of(runs)
     devices: dict[str, Device] = {}
     models: dict[tuple[str, str], Model] = {}
     gathered: dict[tuple[str, str, str, Config], list[Done]] = {}
-    for run, trial in trials:
+    for run, trial in trials_of(runs):
         device = device_of(run, trial)
         devices[device_id(device)] = device
         models[trial.model, trial.model_sha256] = model_of(run, trial)
         place = (device_id(device), trial.model, trial.model_sha256, trial.config)
         gathered.setdefault(place, []).append(Done(run.path, trial))
     return [
-        _cell(devices[device], models[model, sha256], config, tuple(done))
+        _cell(devices[device], titles[device], models[model, sha256], config, tuple(done))
         for (device, model, sha256, config), done in gathered.items()
     ]
 
@@ -96,11 +100,12 @@ def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
     return frame_of(columns.CELL_COLUMNS, [_values(cell) for cell in cells])
 
 
-def _cell(device: Device, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
+def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
     measured = [d.trial.measurement for d in done if d.trial.measurement is not None]
     peaks = [m.memory.peak_kb for m in measured if m.memory.peak_kb is not None]
     return Cell(
         device=device,
+        title=title,
         model=model,
         config=config,
         virtual=device.virtual or any(d.trial.virtual for d in done),
@@ -122,7 +127,7 @@ def _values(cell: Cell) -> Values:
     latency = cell.latency
     interval = latency.interval if latency else None
     return (
-        *device_values(cell.device, virtual=cell.virtual),
+        *device_values(cell.device, cell.title, virtual=cell.virtual),
         *model_values(cell.model, cell.trials[0].model_sha256),
         cell.config.threads,
         cell.config.delegate,

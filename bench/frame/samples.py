@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from bench.frame import columns
-from bench.frame.trials import AnyPath, Values, axis_values, frame_of, trials_of
+from bench.frame.trials import (
+    AnyPath,
+    Values,
+    axis_values,
+    frame_of,
+    read_runs,
+    titles_of,
+    trials_of,
+)
 
 _AXES = (*columns.RUN, *columns.DEVICE, *columns.MODEL, *columns.CONFIG, columns.KEY)
 _SHOWN = [column.name for column in columns.SAMPLE_COLUMNS]
@@ -23,10 +31,12 @@ def load_samples(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """
     rows: list[Values] = []
     latencies, counts = array("d"), array("q")  # counts: warm-ups, samples, warm-ups, ...
-    for run, trial in trials_of(path):
+    runs = read_runs(path)
+    titles = titles_of(runs)
+    for run, trial in trials_of(runs):
         if (measured := trial.measurement) is None:
             continue
-        rows.append((*axis_values(run, trial), trial.key))
+        rows.append((*axis_values(run, trial, titles), trial.key))
         for phase in (measured.warmup_us, measured.samples_us):
             latencies.extend(phase)
             counts.append(len(phase))

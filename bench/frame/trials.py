@@ -23,7 +23,7 @@ from bench.records import (
     RunnerIdentity,
     Trial,
     device_id,
-    device_title,
+    device_titles,
 )
 from bench.store import Run, find_runs, read_run, read_trials
 
@@ -38,20 +38,32 @@ def load(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """
     rows: list[Values] = []
     samples, counts = array("d"), array("q")
-    for run, trial in trials_of(path):
-        rows.append(_row(run, trial))
+    runs = read_runs(path)
+    titles = titles_of(runs)
+    for run, trial in trials_of(runs):
+        rows.append(_row(run, trial, titles))
         measured = trial.measurement.samples_us if trial.measurement else ()
         samples.extend(measured)
         counts.append(len(measured))
     return _frame(rows, statistics(np.asarray(samples), np.asarray(counts, dtype=np.int64)))
 
 
-def trials_of(path: AnyPath | Iterable[AnyPath]) -> Iterator[tuple[Run, Trial]]:
-    """Each trial with the run it belongs to, in the order of the runs' names."""
-    for folder in runs_at(path):
-        run = read_run(folder)
-        for trial in read_trials(folder):
+def read_runs(path: AnyPath | Iterable[AnyPath]) -> list[Run]:
+    """The runs at one or several paths, none twice, without their trials."""
+    return [read_run(folder) for folder in runs_at(path)]
+
+
+def trials_of(runs: Iterable[Run]) -> Iterator[tuple[Run, Trial]]:
+    """Each trial with the run it belongs to."""
+    for run in runs:
+        for trial in read_trials(run.path):
             yield run, trial
+
+
+def titles_of(runs: Iterable[Run]) -> dict[str, str]:
+    """Titles by device id, no two alike."""
+    devices = {device_id(device): device for run in runs for device in run.devices.values()}
+    return device_titles(devices.values())
 
 
 def runs_at(path: AnyPath | Iterable[AnyPath]) -> list[Path]:
@@ -99,10 +111,10 @@ def _frame(rows: list[Values], latency: dict[str, Any]) -> pd.DataFrame:
     return frame_of(columns.TRIAL_COLUMNS, rows, latency)
 
 
-def _row(run: Run, trial: Trial) -> Values:
+def _row(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
     """Every column but the statistics, in the order of `columns.TRIAL_COLUMNS`."""
     return (
-        *axis_values(run, trial),
+        *axis_values(run, trial, titles),
         *_outcome(trial),
         *_process(trial.measurement),
         *_states(trial.state_before, trial.state_after),
@@ -110,12 +122,13 @@ def _row(run: Run, trial: Trial) -> Values:
     )
 
 
-def axis_values(run: Run, trial: Trial) -> Values:
+def axis_values(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
     """The columns of `columns.RUN`, `DEVICE`, `MODEL` and `CONFIG`."""
+    device = device_of(run, trial)
     return (
         run.plan.name,
         run.path.name,
-        *device_values(device_of(run, trial), virtual=trial.virtual),
+        *device_values(device, titles[device_id(device)], virtual=trial.virtual),
         *model_values(model_of(run, trial), trial.model_sha256),
         trial.config.threads,
         trial.config.delegate,
@@ -124,10 +137,10 @@ def axis_values(run: Run, trial: Trial) -> Values:
     )
 
 
-def device_values(device: Device, *, virtual: bool) -> Values:
+def device_values(device: Device, title: str, *, virtual: bool) -> Values:
     """The columns of `columns.DEVICE`."""
     return (
-        device_title(device),
+        title,
         device_id(device),
         device.model,
         device.soc,

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bench.frame.cells import Cell, Done, pool_cells
-from bench.frame.trials import AnyPath, runs_at
+from bench.frame.trials import AnyPath, read_runs
 from bench.records import Config, Device, device_id
-from bench.store import Run, read_run, read_trials
+from bench.report import text
+from bench.store import Run
 
 
 class Collection(NamedTuple):
@@ -30,6 +31,11 @@ class Collection(NamedTuple):
         return sum(len(run.plan.trials) * len(run.plan.devices) for run in self.runs)
 
     @property
+    def titles(self) -> dict[str, str]:
+        """Titles of the devices by id, fit to be shown."""
+        return text.titles(self.devices)
+
+    @property
     def virtual(self) -> list[Device]:
         return [device for device in self.devices if device.virtual]
 
@@ -40,8 +46,8 @@ class Collection(NamedTuple):
 
 def collect(path: AnyPath | Iterable[AnyPath]) -> Collection:
     """The runs at some paths, merged by device, model file and config."""
-    runs = [read_run(folder) for folder in runs_at(path)]
-    cells = pool_cells((run, trial) for run in runs for trial in read_trials(run.path))
+    runs = read_runs(path)
+    cells = pool_cells(runs)
     devices = {device_id(d): d for run in runs for d in run.devices.values()}
     return Collection(
         runs=runs,

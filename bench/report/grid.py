@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from bench.frame.cells import Cell
-from bench.records import Device, device_id
+from bench.records import Published, device_id
 from bench.report import tables, text
 from bench.report.collect import Collection
 from bench.report.tables import Entry, Level, Row
@@ -97,11 +97,12 @@ _ON_DEVICE = (
 )
 
 
-def grid(collection: Collection, anchors: dict[int, str]) -> Grid:
+def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int, str]) -> Grid:
     """The table of a collection; `anchors` tells, by cell, where its trials are told."""
     measured_on = {cell.device_id for cell in collection.cells}
     devices = [device for device in collection.devices if device_id(device) in measured_on]
-    levels = tables.comparison(collection.cells, devices)
+    titles = collection.titles
+    levels = tables.comparison(collection.cells, devices, chosen)
     rows = [row for level in levels for row in level.rows]
     own = tuple(_own_columns(rows))
     sources = tuple(dict.fromkeys(r.published.source for r in rows if r.published))
@@ -115,7 +116,10 @@ def grid(collection: Collection, anchors: dict[int, str]) -> Grid:
             ),
         ),
         own=len(own),
-        groups=tuple(_group(device) for device in devices),
+        groups=tuple(
+            Group(titles[device_id(device)], device_id(device), device.virtual, len(_ON_DEVICE))
+            for device in devices
+        ),
         levels=tuple(_level(level, own, sources, anchors) for level in levels),
         sources=sources,
     )
@@ -220,10 +224,6 @@ def _facets(row: Row) -> dict[str, str]:
         "delegate": row.config.delegate,
         "cores": row.config.affinity,
     }
-
-
-def _group(device: Device) -> Group:
-    return Group(text.title(device), device_id(device), device.virtual, len(_ON_DEVICE))
 
 
 def _on_device(entry: Entry, anchors: dict[int, str]) -> Iterator[Value]:

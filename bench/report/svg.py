@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from markupsafe import Markup
 
-from bench.report.look import STYLE, VARIABLES
+from bench.report.plots.look import STYLE, VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,6 +6,7 @@ MobileNet of its size.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -59,11 +60,33 @@ class Level(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def comparison(cells: Sequence[Cell], devices: Sequence[Device]) -> list[Level]:
-    """All cells as rows, largest complexity first."""
+def comparison(
+    cells: Sequence[Cell], devices: Sequence[Device], chosen: dict[str, Published]
+) -> list[Level]:
+    """All cells as rows, largest complexity first; `chosen` is what `choose` tells."""
     models = list({(c.model.name, c.trials[0].model_sha256): c.model for c in cells}.values())
-    levels = [_rows(group, devices, models) for group in _levels(cells)]
+    levels = [_rows(group, devices, models, chosen) for group in _levels(cells)]
     return [_marked(level) for level in levels]
+
+
+def choose(models: Iterable[Model]) -> dict[str, Published]:
+    """By model name, the published error to show: of few sources, so that they compare.
+
+    Sources retrained the same networks and differ by points. The one that speaks of most
+    models goes first, then the one that speaks of most of the rest.
+    """
+    left = {model.name: model for model in models if model.published}
+    chosen: dict[str, Published] = {}
+    while left:
+        speaks = Counter(s for m in left.values() for s in {p.source for p in m.published})
+        order = [p.source for model in left.values() for p in model.published]
+        source = max(speaks, key=lambda s: (speaks[s], -order.index(s)))
+        for name, model in list(left.items()):
+            found = next((p for p in model.published if p.source == source), None)
+            if found is not None:
+                chosen[name] = found
+                del left[name]
+    return chosen
 
 
 def paired(model: Model, models: Iterable[Model]) -> Model | None:
@@ -108,7 +131,12 @@ def _same_level(largest: int | None, macs: int | None) -> bool:
     return _apart(largest, macs) <= LEVEL_RATIO
 
 
-def _rows(cells: Sequence[Cell], devices: Sequence[Device], models: Sequence[Model]) -> Level:
+def _rows(
+    cells: Sequence[Cell],
+    devices: Sequence[Device],
+    models: Sequence[Model],
+    chosen: dict[str, Published],
+) -> Level:
     by_row: dict[tuple[str, str, Config], dict[str, Cell]] = {}
     for cell in cells:
         place = (cell.model.name, cell.trials[0].model_sha256, cell.config)
@@ -124,34 +152,35 @@ def _rows(cells: Sequence[Cell], devices: Sequence[Device], models: Sequence[Mod
                 sha256=sha256,
                 config=config,
                 entries=tuple(Entry(i, on.get(i), best=False) for i in ids),
-                published=_published(model),
+                published=chosen.get(model.name),
                 pair=pair,
-                delta_pct=_delta(model, pair),
+                delta_pct=_delta(chosen.get(model.name), chosen.get(pair.name) if pair else None),
                 best_error=False,
             )
         )
     return Level(cells[0].model.macs, tuple(rows))
 
 
-def _published(model: Model) -> Published | None:
-    return model.published[0] if model.published else None
-
-
-def _delta(model: Model, pair: Model | None) -> float | None:
-    own, other = _published(model), _published(pair) if pair else None
+def _delta(own: Published | None, other: Published | None) -> float | None:
     return other.top1_error_pct - own.top1_error_pct if own and other else None
 
 
 def _marked(level: Level) -> Level:
-    """The level with its best rows marked: all that the interval can't tell from the fastest."""
-    fastest = [_fastest(column) for column in zip(*(r.entries for r in level.rows), strict=True)]
+    """The level with its best rows marked: those that no other with their config surely beats."""
+    fastest = {
+        config: [
+            _fastest([row.entries[place] for row in level.rows if row.config == config])
+            for place in range(len(level.rows[0].entries))
+        ]
+        for config in {row.config for row in level.rows}
+    }
     errors = {row.published.top1_error_pct for row in level.rows if row.published}
     lowest = min(errors) if len(errors) > 1 else None
     rows = [
         row._replace(
             entries=tuple(
                 entry._replace(best=_reaches(entry, bound))
-                for entry, bound in zip(row.entries, fastest, strict=True)
+                for entry, bound in zip(row.entries, fastest[row.config], strict=True)
             ),
             best_error=bool(row.published and row.published.top1_error_pct == lowest),
         )

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
-from bench.records import Config, Device, Trial, device_title
+from bench.records import Config, Device, Trial, device_titles
 
 NAME_LIMIT = 72  # characters of a name in a table
 LABEL_LIMIT = 30  # characters of a name in a plot
@@ -35,10 +36,13 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
     return "".join("\ufffd" if _is_control(character) else character for character in turned)
 
 
-def title(device: Device, limit: int = NAME_LIMIT) -> str:
-    """A device's title whose mark of a virtual device survives any name."""
-    told = device.model or device.serial
-    return device_title(msgspec.structs.replace(device, model=clean(told, limit)))
+def titles(devices: Iterable[Device], limit: int = NAME_LIMIT) -> dict[str, str]:
+    """Titles by device id whose mark of a virtual device survives any name."""
+    bounded = [
+        msgspec.structs.replace(device, model=clean(device.model or device.serial, limit))
+        for device in devices
+    ]
+    return {id_: clean(title, 3 * limit) for id_, title in device_titles(bounded).items()}
 
 
 def milliseconds(us: float | None) -> str:

@@ -1,0 +1,178 @@
+"""Which plots a page shows, and what it says below them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from bench.frame.cells import Cell, frame_of_cells
+from bench.records import Config, Published, device_id
+from bench.report import plots, text
+from bench.report.collect import Collection
+from bench.report.plots.complexity import ERROR
+from bench.report.plots.drawing import tells, told
+from bench.report.plots.schemes import speed_ups
+from bench.report.svg import inline_svg
+
+MOST_FACETS = 6  # plots of one kind, a config each
+MOST_SENTENCES = 3  # devices that a caption speaks of
+
+
+class Plot(NamedTuple):
+    """A figure of the page."""
+
+    name: str
+    svg: Markup
+    caption: str
+
+
+def figures(collection: Collection, chosen: dict[str, Published]) -> list[Plot]:
+    """The plots that these cells have something to say in."""
+    ranks = {device_id(device): rank for rank, device in enumerate(collection.devices)}
+    ordered = sorted(collection.cells, key=lambda cell: ranks[cell.device_id])
+    cells = _frame(ordered, collection.titles, chosen)
+    facets = [
+        (config, cells[[cell.config == config for cell in ordered]])
+        for config in collection.configs[:MOST_FACETS]
+    ]
+    drawn = [
+        *_per_config("latency", plots.latency_vs_macs, facets, ("macs", "median_us"),
+                     lambda config: _latency_caption(collection, config)),
+        *_errors(cells),
+        *_per_config("error-latency", plots.error_vs_latency, facets[:1], ("median_us", ERROR),
+                     lambda config: _ERROR_LATENCY + _only(config, collection)),
+        *_comparisons(cells),
+        *_groups(facets, collection),
+    ]  # fmt: skip
+    return [_plot(name, figure, caption) for name, figure, caption in drawn]
+
+
+_ERROR_LATENCY = (
+    "Published top-1 error against measured latency. On the steps lie the models that no other"
+    " beats in both."
+)
+Drawn = tuple[str, Figure, str]
+Facets = Sequence[tuple[Config, pd.DataFrame]]
+
+
+def _frame(
+    cells: Sequence[Cell], titles: dict[str, str], chosen: dict[str, Published]
+) -> pd.DataFrame:
+    """The cells as a frame, with the titles and the published errors that the page shows."""
+    frame = frame_of_cells(cells)
+    errors = [chosen.get(cell.model.name) for cell in cells]
+    frame[ERROR] = pd.array([e.top1_error_pct if e else None for e in errors], dtype="Float64")
+    frame["device"] = [titles[cell.device_id] for cell in cells]
+    return frame
+
+
+def _per_config(
+    name: str,
+    draw: Callable[[pd.DataFrame], Figure],
+    facets: Facets,
+    needs: tuple[str, ...],
+    caption: Callable[[Config], str],
+) -> Iterator[Drawn]:
+    for number, (config, cells) in enumerate(facets, start=1):
+        if tells(cells, *needs):
+            lead = f"{_capital(text.config_title(config))}. " if len(facets) > 1 else ""
+            yield f"{name}-{number}", draw(cells), lead + caption(config)
+
+
+def _errors(cells: pd.DataFrame) -> Iterator[Drawn]:
+    if tells(cells, "macs", ERROR):
+        yield (
+            "error-macs",
+            plots.error_vs_macs(cells),
+            "Top-1 error on ImageNet as others printed it, against complexity as counted; the"
+            " lines are the papers’ own. Nothing of this was measured by the sweep.",
+        )
+
+
+def _comparisons(cells: pd.DataFrame) -> Iterator[Drawn]:
+    """Plots that need two schemes, two numbers of threads or two devices."""
+    measured = told(cells, "median_us")
+    if len(speed_ups(cells)):
+        yield (
+            "quantization",
+            plots.quantization(cells),
+            "Each point is a network against itself in float32, with the same config.",
+        )
+    if measured["threads"].nunique() > 1:
+        yield (
+            "threads",
+            plots.thread_scaling(cells),
+            "A line a model; the dotted one would be full use of every thread.",
+        )
+    if _shared(measured):
+        yield (
+            "devices",
+            plots.device_vs_device(cells),
+            "A point a model and config that both devices measured. Below the dashed line a"
+            " device is faster than the first.",
+        )
+
+
+def _groups(facets: Facets, collection: Collection) -> Iterator[Drawn]:
+    for config, cells in facets[:1]:
+        if told(cells, "median_us", "groups")["groups"].nunique() > 1:
+            caption = "A line a width: along it complexity is about equal, and latency is not."
+            yield "groups", plots.groups_vs_latency(cells), caption + _only(config, collection)
+
+
+def _only(config: Config, collection: Collection) -> str:
+    return f" With {text.config_title(config)}." if len(collection.configs) > 1 else ""
+
+
+def _shared(measured: pd.DataFrame) -> bool:
+    """Whether the first device and another measured the same."""
+    same = ["model", "model_sha256", "threads", "delegate", "affinity"]
+    ids = measured["device_id"].astype(str).to_numpy()
+    first = measured[ids == ids[0]] if len(ids) else measured
+    others = measured[ids != ids[0]] if len(ids) else measured
+    return not first[same].merge(others[same], on=same).empty
+
+
+def _plot(name: str, figure: Figure, caption: str) -> Plot:
+    title = figure.axes[0].get_title(loc="left").replace("\n", " – ")
+    return Plot(name, inline_svg(figure, name=name, title=title, description=caption), caption)
+
+
+def _latency_caption(collection: Collection, config: Config) -> str:
+    """What a cut in MACs buys on each device, from the family with the widest span."""
+    of_config = [cell for cell in collection.cells if cell.config == config]
+    sentences = [
+        sentence
+        for device in collection.devices[:MOST_SENTENCES]
+        for sentence in _span(
+            collection.titles[device_id(device)],
+            [cell for cell in of_config if cell.device_id == device_id(device)],
+        )
+    ]
+    return " ".join([*sentences, "Whiskers are the median’s 95 % interval over all repetitions."])
+
+
+def _span(title: str, cells: Sequence[Cell]) -> Iterator[str]:
+    families: dict[str, list[tuple[int, float, str]]] = {}
+    for cell in cells:
+        model = cell.model
+        if cell.latency and model.macs and model.family and model.quantization == "float32":
+            point = (model.macs, cell.latency.median, text.clean(model.name, 40))
+            families.setdefault(model.family, []).append(point)
+    widest = max(families.values(), key=lambda f: max(f)[0] / min(f)[0], default=[])
+    if not widest or max(widest)[0] == min(widest)[0]:
+        return
+    large, small = max(widest), min(widest)
+    macs, latency = large[0] / small[0], large[1] / small[1]
+    yield (
+        f"On {title}, going from {large[2]} to {small[2]} cuts MACs by {macs:.1f}"
+        f" and latency by {latency:.1f}."
+    )
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

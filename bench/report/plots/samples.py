@@ -1,0 +1,124 @@
+"""Samples themselves: how they spread, and how they go in time."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench.report import text
+from bench.report.plots.drawing import (
+    Floats,
+    Key,
+    Series,
+    device_label,
+    figure_of,
+    groups,
+    key,
+    keys,
+    legend,
+    values,
+)
+from bench.report.plots.look import MUTED, SERIES, STYLE, number_axis
+
+MOST_ROWS = 24  # distributions below each other
+WINDOWS = 40  # of a sustained curve
+_TRIAL = ("key", "sweep", "run")
+
+
+def distributions(samples: pd.DataFrame) -> Figure:
+    """How the samples of each cell spread: median, middle half, 5th to 95th percentile.
+
+    Takes a frame of `bench.load_samples`; warm-ups are left out.
+    """
+    shown = _samples(samples)
+    cells = groups(shown, "model", "device_id", "threads", "delegate", "affinity")[:MOST_ROWS]
+    colours = {device: SERIES[n % len(SERIES)] for n, device in enumerate(_devices(shown))}
+    with mpl.rc_context(STYLE):
+        figure, axes = figure_of("Spread of the samples", shown)
+        figure.set_figheight(1.6 + 0.2 * len(cells))
+        for row, (_, points) in enumerate(cells):
+            latency = values(points, "latency_us") / 1e3
+            low, first, middle, third, high = np.percentile(latency, [5, 25, 50, 75, 95])
+            colour = colours[str(points["device_id"].iloc[0])]
+            axes.plot([low, high], [row, row], color=colour, linewidth=1)
+            axes.plot([first, third], [row, row], color=colour, linewidth=5, alpha=0.45,
+                      solid_capstyle="butt")  # fmt: skip
+            hollow = bool(points["virtual"].any())
+            axes.plot([middle], [row], marker="o", color=colour,
+                      markerfacecolor="none" if hollow else colour)  # fmt: skip
+        axes.set_yticks(range(len(cells)))
+        axes.set_yticklabels([text.clean(name, 26) for name, _ in cells], parse_math=False)
+        axes.set_ylim(len(cells) - 0.5, -0.5)
+        number_axis(axes.xaxis, "Latency, ms", values(shown, "latency_us") / 1e3)
+        legend(figure, keys(shown.assign(kind=""), joined=False, kinds=False))
+    return figure
+
+
+def time_series(samples: pd.DataFrame) -> Figure:
+    """Every inference of some trials in order, warm-ups grey, a colour a trial.
+
+    Takes a frame of `bench.load_samples`, filtered to the trials to look at.
+    """
+    with mpl.rc_context(STYLE):
+        figure, axes = figure_of("Inferences in order", samples)
+        found: list[Key] = []
+        for number, (_, trial) in enumerate(groups(samples, *_TRIAL)[: len(SERIES)]):
+            warm = (trial["phase"] == "warm-up").to_numpy(dtype=bool)
+            order = np.arange(len(trial))
+            latency = values(trial, "latency_us") / 1e3
+            series = _trial_series(trial, number)
+            axes.plot(order[warm], latency[warm], ".", color=MUTED)
+            axes.plot(order[~warm], latency[~warm], ".", color=series.colour,
+                      markerfacecolor=series.fill)  # fmt: skip
+            found.append((key(series.colour, ".", fill=series.fill), _trial_label(trial)))
+        axes.set_xlabel("Inference")
+        axes.set_ylabel("Latency, ms")
+        legend(figure, [*found, (key(MUTED, "."), "warm-ups")])
+    return figure
+
+
+def sustained(samples: pd.DataFrame) -> Figure:
+    """Speed over the time spent in inferences, against the trial's own start: heat shows here.
+
+    Takes a frame of `bench.load_samples`. Each point is the median of a fortieth of a trial.
+    """
+    shown = _samples(samples)
+    with mpl.rc_context(STYLE):
+        figure, axes = figure_of("Sustained speed", shown)
+        found: list[Key] = []
+        for number, (_, trial) in enumerate(groups(shown, *_TRIAL)[: len(SERIES)]):
+            series = _trial_series(trial, number)
+            x, y = _windows(values(trial, "latency_us"))
+            axes.plot(x, 100 * y[0] / y, color=series.colour, linestyle=series.line)
+            found.append((key(series.colour, "", line=series.line), _trial_label(trial)))
+        axes.set_xlabel("Time spent in inferences, s")
+        axes.set_ylabel("Speed, % of the start’s")
+        legend(figure, found)
+    return figure
+
+
+def _samples(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[(frame["phase"] == "sample").to_numpy(dtype=bool)]
+
+
+def _devices(frame: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(frame["device_id"].astype(str)))
+
+
+def _trial_series(trial: pd.DataFrame, number: int) -> Series:
+    return Series(trial, SERIES[number], ".", bool(trial["virtual"].any()))
+
+
+def _trial_label(trial: pd.DataFrame) -> str:
+    first = trial.iloc[0]
+    name = text.clean(str(first["model"]), text.LABEL_LIMIT)
+    return f"{name}, {device_label(str(first['device']))}, repetition {first['repetition']}"
+
+
+def _windows(latency_us: Floats) -> tuple[Floats, Floats]:
+    """Seconds at the end of each window, and its median latency."""
+    parts = np.array_split(latency_us, min(WINDOWS, len(latency_us)))
+    ends = np.cumsum([part.sum() for part in parts]) / 1e6
+    return ends, np.array([np.median(part) for part in parts])

@@ -1,0 +1,141 @@
+"""bench.plot: figures that take frames, and their form in a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import fabricated as made
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+import bench
+from bench.records import Config
+from bench.report.plots.complexity import pareto_front
+from bench.report.svg import inline_svg
+
+PHONE, OTHER, VIRTUAL = made.phone(), made.phone("B2", model="Acme Two"), made.virtual_phone()
+SCHEMES = ("float32", "float16", "int8")
+CELL_PLOTS = (
+    "latency_vs_macs", "error_vs_macs", "error_vs_latency", "quantization", "groups_vs_latency",
+    "thread_scaling", "device_vs_device",
+)  # fmt: skip
+SAMPLE_PLOTS = ("distributions", "time_series", "sustained")
+
+
+def write(results: Path, devices: tuple[object, ...]) -> Path:
+    nets = [
+        made.model(f"m{a}{q}", family="mobilenet_v1", alpha=a, resolution=224, quantization=q,
+                   macs=int(a * 5e8), size_bytes=int(a * 1e6) // (1 + SCHEMES.index(q)),
+                   published=made.MOBILENETS[0].published)
+        for a in (1.0, 0.5) for q in SCHEMES
+    ]  # fmt: skip
+    nets += [made.shufflenet(1.0, g, 140, 32.0 + g / 10) for g in (1, 3, 8)]
+    configs = (Config(), Config(threads=4), Config(threads=4, affinity="big"))
+    trials = made.grid(devices, nets, configs, repetitions=2)  # type: ignore[arg-type]
+    return made.write_run(results, devices, nets, trials)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three devices, one of them virtual, with something to say in every plot."""
+    return write(tmp_path_factory.mktemp("results"), (PHONE, OTHER, VIRTUAL))
+
+
+@pytest.fixture(scope="module")
+def cells(run: Path) -> pd.DataFrame:
+    return bench.load_cells(run)
+
+
+@pytest.fixture(scope="module")
+def samples(run: Path) -> pd.DataFrame:
+    return bench.load_samples(run)
+
+
+def title(figure: Figure) -> str:
+    return str(figure.axes[0].get_title(loc="left"))
+
+
+def test_every_plot_is_public() -> None:
+    assert sorted([*CELL_PLOTS, *SAMPLE_PLOTS]) == bench.plot.__all__
+
+
+@pytest.mark.parametrize("name", CELL_PLOTS)
+def test_a_plot_of_cells_is_well_formed_and_the_same_twice(name: str, cells: pd.DataFrame) -> None:
+    drawn = [
+        inline_svg(getattr(bench.plot, name)(cells), name=name, title="T", description="D <&")
+        for _ in range(2)
+    ]
+    assert drawn[0] == drawn[1]
+    root = ElementTree.fromstring(drawn[0])  # noqa: S314 -- our own
+    ids = [element.attrib["id"] for element in root.iter() if "id" in element.attrib]
+    assert len(ids) == len(set(ids))
+    assert all(identity.startswith(name) for identity in ids)
+    assert root.find("style") is None
+    assert [root[0].text, root[1].text] == ["T", "D <&"]
+
+
+@pytest.mark.parametrize("name", SAMPLE_PLOTS)
+def test_a_plot_of_samples_is_well_formed(name: str, samples: pd.DataFrame) -> None:
+    svg = inline_svg(getattr(bench.plot, name)(samples), name=name, title="T", description="D")
+    assert ElementTree.fromstring(svg).tag == "svg"  # noqa: S314 -- our own
+
+
+@pytest.mark.parametrize("name", [*CELL_PLOTS, *SAMPLE_PLOTS])
+def test_a_plot_that_holds_a_virtual_device_says_so(
+    name: str, cells: pd.DataFrame, samples: pd.DataFrame
+) -> None:
+    draw, frame = getattr(bench.plot, name), samples if name in SAMPLE_PLOTS else cells
+    if name == "error_vs_macs":  # nothing in it was measured
+        assert "virtual" not in title(draw(frame))
+        return
+    assert "hollow: [virtual], not a phone's latency" in title(draw(frame))
+    phones = frame[~frame["virtual"].to_numpy(dtype=bool)]
+    assert "virtual" not in title(draw(phones))
+    assert "[virtual] not a phone's latency" in title(draw(frame[frame["virtual"]]))
+
+
+def test_names_are_never_mathematics_nor_hidden(tmp_path: Path) -> None:
+    devices = (made.phone(model="_$\\frac{$ <x> \u202e \x07"), made.phone("2", model="$x$"))
+    frame = bench.load_cells(write(tmp_path, devices))
+    for name in CELL_PLOTS:
+        svg = inline_svg(getattr(bench.plot, name)(frame), name="p", title="", description="")
+        if name != "error_vs_macs":
+            assert "_$\\frac{$ &lt;x&gt; \ufffd \ufffd" in svg
+
+
+def test_letters_that_the_plots_font_lacks_are_no_complaint(tmp_path: Path) -> None:
+    frame = bench.load_cells(write(tmp_path, (made.phone(model="华为 📱 فون"),)))
+    figure = bench.plot.latency_vs_macs(frame)
+    assert "华为 📱 فون" in inline_svg(figure, name="p", title="", description="")
+
+
+def test_a_frame_can_be_filtered_before_it_is_drawn(cells: pd.DataFrame) -> None:
+    few = cells[(cells["threads"] == 1) & (cells["device"] == "Acme One")]
+    labels = [text.get_text() for text in bench.plot.latency_vs_macs(few).legends[0].get_texts()]
+    assert "Acme One" in labels
+    assert "Acme Two" not in labels
+
+
+def test_many_devices_are_cut_and_counted(tmp_path: Path) -> None:
+    devices = tuple(made.phone(f"s{n}", model=f"Phone {n}") for n in range(11))
+    trials = made.grid(devices, made.MOBILENETS[:2])
+    run = made.write_run(tmp_path, devices, made.MOBILENETS[:2], trials)
+    figure = bench.plot.latency_vs_macs(bench.load_cells(run))
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "and 3 more devices" in labels
+
+
+def test_the_pareto_front_holds_what_no_other_beats() -> None:
+    x, y = pd.Series([1.0, 2, 3, 4]).to_numpy(), pd.Series([9.0, 5, 6, 1]).to_numpy()
+    assert pareto_front(x, y) == [(1, 9), (2, 5), (4, 1)]
+
+
+def test_speed_ups_compare_a_network_with_itself_in_float32(cells: pd.DataFrame) -> None:
+    from bench.report.plots.schemes import speed_ups
+
+    frame = speed_ups(cells)
+    assert set(frame["quantization"].astype(str)) == {"float16", "int8"}
+    halves = frame[(frame["quantization"] == "float16").to_numpy(dtype=bool)]
+    assert halves["size_share"].tolist() == [0.5] * len(halves)
