@@ -57,6 +57,11 @@ class Ended(NamedTuple):
 def run_trial(station: Station, planned: PlannedTrial, model: Model, precision: Precision) -> Ended:
     """Run one planned trial; raises DeviceError when the phone itself fails."""
     attempt = _Attempt(station, planned, model, precision)
+    if model.check is not None and model.check.reason is not None:
+        # A latency of a model that computes something else would be taken for its latency.
+        return attempt.ended(
+            status="failed", stage="check", reason=f"Not measured: {model.check.reason}"
+        )
     mask, why_not = cpu_mask(station.device, planned.config)
     if why_not is not None:
         return attempt.ended(status="skipped", reason=why_not)

@@ -2,13 +2,14 @@
 
 import threading
 
+import msgspec
 import pytest
 from fake_phone import FakePhone, document, well
 from tiny_models import conv_net
 
-from bench import engine, store
+from bench import engine, runtime, store
 from bench import sweep as sweeps
-from bench.device import Finished
+from bench.device import Finished, describe
 from bench.errors import (
     DeviceError,
     DeviceFull,
@@ -18,6 +19,8 @@ from bench.errors import (
     StoreError,
     UsageError,
 )
+from bench.records import Check
+from bench.trial import Station, run_trial
 
 SIZES = {"a": 8, "b": 12}  # makes two models of two names
 
@@ -295,3 +298,18 @@ def test_a_hostile_file_name_never_reaches_the_phone(rig):
     assert all("touch" not in path for path in phone.files)
     assert lines(outcome)[0].model == "a b;touch x$(id)\n'\"`"
     assert len(list((outcome.path / "logs").iterdir())) == 4
+
+
+def test_a_model_that_its_check_found_wrong_is_failed_and_never_started(rig):
+    phone = rig.phone()
+    loaded = sweeps.load(rig.folder / "s.toml")
+    wrong = msgspec.structs.replace(
+        engine.make_models(loaded)[0],
+        check=Check(runtime="ai-edge-litert", reason="all its outputs are zero"),
+    )
+    station = Station(phone, describe(phone), runtime.find(("x86_64",), "glibc"))
+    planned = sweeps.plan_trials(loaded, [wrong.name])[0]
+    trial = run_trial(station, planned, wrong, loaded.precision).trial
+    assert (trial.status, trial.stage) == ("failed", "check")
+    assert trial.reason == "Not measured: all its outputs are zero"
+    assert phone.started == []

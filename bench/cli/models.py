@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from bench.cli.screen import milliseconds, print_json, print_table, printable
+from bench.cli.screen import HostRuntime, milliseconds, print_json, print_table, printable
 from bench.records import Model, ModelSpec, to_plain
-
-HostRuntime = Literal["ai-edge-litert", "tflite-runtime"]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,17 +47,17 @@ def models(
     elif layers:
         _print_layers(source, json)
     else:
-        _print_models(_made(source), host_runtime, json)
+        _print_models(_made(source, host_runtime), host_runtime, json)
 
 
-def _made(source: Path) -> Sequence[Model]:
+def _made(source: Path, host_runtime: HostRuntime | None) -> Sequence[Model]:
     from bench import zoo
     from bench.engine import make_models, model_cache
     from bench.sweep import load
 
     if source.suffix == ".tflite":
         return [zoo.realize(ModelSpec(file=str(source)), model_cache())]
-    return make_models(load(source))
+    return make_models(load(source), host_runtime)
 
 
 def _print_models(made: Sequence[Model], host_runtime: HostRuntime | None, json: bool) -> None:
@@ -106,6 +104,8 @@ def _on_host(path: str, host_runtime: HostRuntime) -> dict[str, Any]:
 
 def _host_words(row: dict[str, Any]) -> str:
     runtime = f"{row['host_runtime']} {row['host_version'] or ''}".strip()
+    if row["check"] is not None and row["check"]["reason"] is not None:
+        return f"{runtime}: {row['check']['reason']}"
     if row["host_error"] is not None:
         return f"{runtime} fails: {row['host_error']}"
     return f"{runtime} runs it in {milliseconds(row['host_second_inference_us'])} ms"

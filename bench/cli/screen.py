@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.errors import BenchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-CELL_LIMIT = 120  # characters; a name may be 10 kB
+CELL_LIMIT = 160  # characters; a name may be 10 kB
+HostRuntime = Literal["ai-edge-litert", "tflite-runtime"]  # those of bench.zoo.host
 
 
 def printable(text: str, limit: int | None = None) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.progress import Screen
-from bench.cli.screen import complain, warn
+from bench.cli.screen import HostRuntime, complain, warn
 
 if TYPE_CHECKING:
     from bench.device import AdbServer
@@ -48,6 +48,10 @@ def sweep(
             " official address, checked by hash.",
         ),
     ] = False,
+    host_runtime: Annotated[
+        HostRuntime,
+        typer.Option(help="What quantized models are checked with before they are measured."),
+    ] = "ai-edge-litert",
     report: Annotated[bool, typer.Option(help="Render the HTML report at the end.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
 ) -> None:
@@ -69,6 +73,7 @@ def sweep(
             results=results,
             resume=resume,
             fetch=fetch,
+            host_runtime=host_runtime,
             on_event=screen.show,
         )
     _say_how_it_ended(outcome, screen.doubtful, sweep_file, quiet)

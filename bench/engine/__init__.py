@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.engine.events import (
     Event,
@@ -18,6 +19,9 @@ from bench.engine.events import (
 from bench.engine.prepare import Connect, make_models, model_cache, open_run, plan_of, stations_of
 from bench.engine.work import PATIENCE, Patience, run_all, workers_of
 from bench.sweep import Sweep
+
+if TYPE_CHECKING:
+    from bench.zoo.host import HostRuntime
 
 __all__ = [
     "Connect",
@@ -44,6 +48,7 @@ def run_sweep(
     results: Path = Path("results"),
     resume: bool = False,
     fetch: bool = False,
+    host_runtime: HostRuntime = "ai-edge-litert",
     patience: Patience = PATIENCE,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
@@ -51,9 +56,10 @@ def run_sweep(
 
     With `resume` the newest run of this sweep goes on, else a new run begins. With `fetch` a
     LiteRT library that a phone needs is downloaded, else its absence is RuntimeMissing.
+    The host runtime is what quantized models are checked with before anything is measured.
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
-    models = make_models(sweep)
+    models = make_models(sweep, host_runtime)
     stations = stations_of(serials, connect, fetch)
     plan = plan_of(sweep, models, stations)
     writer, done = open_run(sweep, plan, stations, models, results, resume)

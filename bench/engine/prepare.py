@@ -2,45 +2,70 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from bench import __version__, runtime, store, zoo
 from bench import sweep as sweeps
 from bench.device import Phone, describe
 from bench.errors import ModelError, RuntimeMissing, StoreError, UsageError
-from bench.records import Device, Model, Plan, device_id
+from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station
+
+if TYPE_CHECKING:
+    from bench.zoo.host import HostRuntime
 
 Connect = Callable[[str], Phone]  # a serial to a phone that answers, or DeviceError
 
 
-def make_models(sweep: Sweep) -> tuple[Model, ...]:
-    """Every model that a sweep asks for; errors name the line of the sweep file."""
-    directory = model_cache()
+def make_models(sweep: Sweep, host_runtime: HostRuntime | None = None) -> tuple[Model, ...]:
+    """Every model that a sweep asks for; errors name the line of the sweep file.
+
+    With a host runtime each quantized model is held against its float parent on this
+    computer; what is wrong with it stands in its `check`.
+    """
+    for spec in sweep.models:  # all are looked at before the first is made
+        with _line_named(sweep, spec):
+            zoo.check(spec)
     models: dict[str, Model] = {}
-    for realize in (False, True):  # all are checked before the first is made
-        for spec in sweep.models:
-            try:
-                zoo.check(spec)
-                if not realize:
-                    continue
-                model = zoo.realize(spec, directory)
-                if model.name in models:
-                    raise ModelError(
-                        f"two models are called {model.name!r}.", next_step="Rename one file."
-                    )
-            except ModelError as error:
-                line = sweeps.line_of(sweep, spec, error.what)
-                place = f"{sweep.file}, line {line}: " if line else ""
-                raise ModelError(place + error.what, next_step=error.next_step) from error
-            models[model.name] = model
+    for spec in sweep.models:
+        with _line_named(sweep, spec):
+            model = zoo.realize(spec, model_cache())
+            if model.name in models:
+                raise ModelError(
+                    f"two models are called {model.name!r}.", next_step="Rename one file."
+                )
+            models[model.name] = _checked(spec, model, host_runtime)
     return tuple(models.values())
+
+
+def _checked(spec: ModelSpec, model: Model, host_runtime: HostRuntime | None) -> Model:
+    parent = zoo.parent_of(spec)
+    if parent is None or host_runtime is None:
+        return model
+    directory = model_cache()
+    check = zoo.verify(model, zoo.realize(parent, directory), host_runtime, directory=directory)
+    return msgspec.structs.replace(model, check=check)
+
+
+@contextlib.contextmanager
+def _line_named(sweep: Sweep, spec: ModelSpec) -> Iterator[None]:
+    """A ModelError inside gets the line of the sweep file that asks for the model."""
+    try:
+        yield
+    except ModelError as error:
+        line = sweeps.line_of(sweep, spec, error.what)
+        place = f"{sweep.file}, line {line}: " if line else ""
+        raise ModelError(place + error.what, next_step=error.next_step) from error
 
 
 def model_cache() -> Path:
