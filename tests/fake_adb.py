@@ -129,6 +129,7 @@ class FakeAdb:
                 sock, _ = listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as adb does
             thread = threading.Thread(target=self._serve, args=(sock,))
             threads.append(thread)
             thread.start()

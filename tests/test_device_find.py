@@ -86,6 +86,7 @@ def test_one_unusable_phone_is_explained_and_several_are_listed() -> None:
         (b"FAIL000ano \x1b[1mway", "The adb server refused: no [1mway."),
         (b"HTTP/1.1 400", "What listens at"),
         (b"OKAYzzzz", "What listens at"),
+        (b"OKAY-001", "What listens at"),
         (b"", "No adb server answers"),
     ],
 )

@@ -287,8 +287,22 @@ def test_each_request_is_one_connection_to_the_phone_by_its_serial() -> None:
 
 
 def test_a_command_longer_than_adb_takes_is_an_error_that_says_so() -> None:
-    with FakeAdb(shell=die).running() as adb, pytest.raises(DeviceError, match="too long"):
+    with FakeAdb(shell=die).running() as adb, pytest.raises(DeviceError) as caught:
         adb.phone().run(["echo", "x" * 70_000], deadline_s=5)
+    assert not isinstance(caught.value, DeviceLost)
+    assert "refused to run echo: a request of 70" in str(caught.value)
+
+
+def test_a_phone_that_answers_a_kill_with_a_flood_does_not_hold_the_host_up() -> None:
+    def shell(peer: Peer, line: str) -> None:
+        if "kill" not in line:
+            peer.started(line)
+            hang(peer)
+        while True:
+            peer.send(b"x" * 65536)
+
+    with FakeAdb(shell=shell).running() as adb, pytest.raises(DeviceLost, match="no answer"):
+        adb.phone().run(["sleep", "9"], deadline_s=0.2)
 
 
 arguments = st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1)

@@ -70,8 +70,10 @@ class AdbPhone:
         output = shell.Output()
         try:
             exit_code = self._run(argv, stdin, started + deadline_s, output)
-        except (WireEnded, Refused) as error:
+        except WireEnded as error:
             raise self._lost(f"while it ran {_program(argv)}", error) from error
+        except Refused as error:
+            raise self._refused(f"to run {_program(argv)}", str(error), None) from error
         except WireAborted as error:
             self._kill(output)
             raise self._interrupted() from error
@@ -100,7 +102,7 @@ class AdbPhone:
         """Copy a file to the phone; the bytes sent. A failure may leave a part of it there."""
         with (
             _reading(local) as file,
-            self._explained(f"while it took {remote}", local),
+            self._explained("took", remote, local),
             self._wire(time.monotonic() + self._patience.open_s) as wire,
         ):
             return sync.push(wire, file, remote, mode, self._patience.silence_s)
@@ -111,7 +113,7 @@ class AdbPhone:
         try:
             with (
                 part.open("xb") as file,
-                self._explained(f"while it sent {remote}"),
+                self._explained("sent", remote),
                 self._wire(time.monotonic() + self._patience.open_s) as wire,
             ):
                 received = sync.pull(wire, remote, file, self._patience.silence_s)
@@ -191,16 +193,16 @@ class AdbPhone:
         return True
 
     @contextlib.contextmanager
-    def _explained(self, when: str, local: Path | None = None) -> Iterator[None]:
+    def _explained(self, did: str, remote: str, local: Path | None = None) -> Iterator[None]:
         """Turn what can go wrong with a file into errors that name the phone."""
         try:
             yield
         except Refused as error:
-            raise self._refused(when, str(error), local) from error
+            raise self._refused(remote, str(error), local) from error
         except WireTimeout as error:
-            raise self._lost(when, "no answer") from error
+            raise self._lost(f"while it {did} {remote}", "no answer") from error
         except WireEnded as error:
-            raise self._lost(when, error) from error
+            raise self._lost(f"while it {did} {remote}", error) from error
         except WireAborted as error:
             raise self._interrupted() from error
         except WireGarbage as error:
@@ -213,9 +215,12 @@ class AdbPhone:
             return DeviceTimeout(f"{what} and was stopped.")
         return self._lost(f"while it ran {_program(argv)}", "no answer")
 
-    def _refused(self, when: str, reason: str, local: Path | None) -> DeviceError:
+    def _refused(self, what: str, reason: str, local: Path | None) -> DeviceError:
+        """The phone said no, in its own words; "closed" are the server's, for a phone that went."""
+        if reason == "closed":
+            return self._lost(f"before {what}", reason)
         if local is None or not re.search("no space left|quota exceeded", reason, re.IGNORECASE):
-            return DeviceError(f"{self._serial!r} refused {when}: {printable(reason)}.")
+            return DeviceError(f"{self._serial!r} refused {what}: {printable(reason)}.")
         size = f"{local.name!r} ({local.stat().st_size / 1e6:.1f} MB)"
         free = self._free_kb()
         rest = "" if free is None else f" {free * 1024 / 1e6:.1f} MB are free in {WORK_DIR}."

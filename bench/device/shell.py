@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bench.device.wire import Wire, WireEnded, WireGarbage
+from bench.device.wire import Wire, WireAborted, WireEnded, WireGarbage
 
 # Larger than any honest output: a million samples are about 10 MB of JSON.
 MAX_OUTPUT_BYTES = 64 << 20
@@ -60,7 +60,10 @@ def run_v2(
     while output.exit_code is None:
         readable, writable = wire.wait(writable=bool(to_send))
         if writable:
-            to_send = to_send[wire.send_some(to_send) :]
+            try:
+                to_send = to_send[wire.send_some(to_send) :]
+            except (WireEnded, WireAborted):
+                to_send = to_send[:0]  # what came before the end is still to be read
         if readable:
             packets.feed(wire.receive(256 << 10), output)
             if output.pid is None and _take_pid(output, output.stderr, nonce):

@@ -43,6 +43,7 @@ def pull(wire: Wire, remote: str, local: BinaryIO, silence_s: float) -> int:
     wire.request("sync:")
     source = remote.encode("utf-8", "surrogateescape")
     wire.send_all(b"RECV" + len(source).to_bytes(4, "little") + source)
+    buffer = memoryview(bytearray(_PART))
     received = 0
     while True:
         wire.extend(silence_s)
@@ -56,7 +57,8 @@ def pull(wire: Wire, remote: str, local: BinaryIO, silence_s: float) -> int:
         received += size
         if received > MAX_PULL_BYTES:
             raise Refused(f"the file is larger than {MAX_PULL_BYTES >> 20} MB")
-        local.write(wire.receive_exactly(size))
+        wire.receive_into(buffer[:size])
+        local.write(buffer[:size])
 
 
 def _fill(local: FileIO, buffer: memoryview) -> int:

@@ -7,6 +7,7 @@ none answers, sleeps 10 ms in every close, and bounds each read but never the wh
 from __future__ import annotations
 
 import contextlib
+import re
 import select
 import socket
 import time
@@ -106,6 +107,7 @@ class Wire:
     def receive(self, at_most: int) -> bytes:
         """One to `at_most` bytes, as soon as there are any."""
         while True:
+            _left(self.deadline)  # also where data never stops
             try:
                 data = self._sock.recv(at_most)
             except BlockingIOError:
@@ -124,10 +126,24 @@ class Wire:
                 self.receive(64 << 10)
 
     def receive_exactly(self, size: int) -> bytes:
-        parts = bytearray()
-        while len(parts) < size:
-            parts += self.receive(size - len(parts))
-        return bytes(parts)
+        data = bytearray(size)
+        self.receive_into(memoryview(data))
+        return bytes(data)
+
+    def receive_into(self, view: memoryview) -> None:
+        """Fill the whole of the view."""
+        while view:
+            _left(self.deadline)
+            try:
+                got = self._sock.recv_into(view)
+            except BlockingIOError:
+                self.wait()
+                continue
+            except OSError as error:
+                raise self._ended(error) from error
+            if not got:
+                raise self._ended("the connection was closed")
+            view = view[got:]
 
     def request(self, service: str) -> None:
         """Ask the server for a service and wait until it agrees."""
@@ -144,17 +160,15 @@ class Wire:
         if status != b"OKAY":
             raise WireGarbage(f"{status!r} instead of OKAY or FAIL")
 
-    def _ended(self, reason: object) -> WireEnded | WireAborted:
-        return WireAborted() if self._aborted else WireEnded(str(reason))
-
     def block(self) -> bytes:
         """A text with its length in four hex digits before it."""
         digits = self.receive_exactly(4)
-        try:
-            size = int(digits, 16)
-        except ValueError as error:
-            raise WireGarbage(f"{digits!r} instead of a length") from error
-        return self.receive_exactly(size)
+        if not re.fullmatch(rb"[0-9A-Fa-f]{4}", digits):
+            raise WireGarbage(f"{digits!r} instead of a length")
+        return self.receive_exactly(int(digits, 16))
+
+    def _ended(self, reason: object) -> WireEnded | WireAborted:
+        return WireAborted() if self._aborted else WireEnded(str(reason))
 
 
 def _left(deadline: float) -> float:
