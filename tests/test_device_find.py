@@ -143,6 +143,24 @@ def test_the_users_server_is_the_one_that_the_environment_names(
         assert default_server() == adb.server
 
 
+def test_the_users_server_is_started_where_it_is_not_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    port = unused_port()
+    settings = {"ANDROID_ADB_SERVER_PORT": str(port), "HOME": str(tmp_path)}
+    for name, value in (settings | {"ADB_USB": "0", "ADB_EMU": "0", "ADB_MDNS": "0"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("ANDROID_ADB_SERVER_ADDRESS", raising=False)
+    server = AdbServer("127.0.0.1", port)
+    try:
+        assert default_server() == server
+        assert list_phones(server) == []
+    finally:
+        with contextlib.suppress(DeviceError):  # it ends without an answer
+            server.query("host:kill")
+    assert ends(server)
+
+
 # --- the real adb, as a private server -----------------------------------------------------
 
 
@@ -185,10 +203,14 @@ def test_a_private_server_does_not_outlive_a_killed_parent() -> None:
             assert server.is_up()
         finally:
             os.kill(parent.pid, signal.SIGKILL)
+    assert ends(server)
+
+
+def ends(server: AdbServer) -> bool:
     deadline = time.monotonic() + 10
     while server.is_up() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not server.is_up()
+    return not server.is_up()
 
 
 def unused_port() -> int:
