@@ -18,7 +18,7 @@ from virtual_adb import read_until, wait_until
 
 from bench import virtual
 from bench.errors import BenchError, DeviceError, UsageError
-from bench.virtual import VirtualPhone, control, protocol, state
+from bench.virtual import VirtualPhone, control, procstat, protocol, state
 
 WORLDS = virtual_adb.worlds()
 
@@ -56,13 +56,14 @@ def test_a_phone_that_is_up_is_listed_until_it_is_down(where: Path, phone: Virtu
 def test_nothing_is_left_when_a_phone_is_down(where: Path, phone: VirtualPhone) -> None:
     with _Device(phone) as device:
         # one that ignores hanging up, and one in a session of its own
-        line = "trap '' HUP; setsid sleep 4321 & sleep 4321 & echo ready; sleep 4321"
+        nap = str(100_000 + os.getpid())  # not another run's
+        line = f"trap '' HUP; setsid sleep {nap} & sleep {nap} & echo ready; sleep {nap}"
         stream = device.open(f"shell,v2,raw:{line}")
         device.read_until(stream, b"ready")
-        wait_until(lambda: len(_processes("sleep\x004321")) == 3)
+        wait_until(lambda: len(_processes(f"sleep\0{nap}")) == 3)
         virtual.down(phone)
     assert [path.name for path in where.iterdir()] == ["lock"]
-    assert _processes("sleep\x004321") == []
+    assert _processes(f"sleep\0{nap}") == []
     assert not Path(f"/proc/{phone.pid}").exists()
     assert _worlds_on_disk(phone.pid) == []
     assert "/phone/" not in Path("/proc/self/mountinfo").read_text()
@@ -324,18 +325,8 @@ def _processes(line: str) -> list[int]:
 
 
 def _children(parent: int) -> list[int]:
-    return [
-        int(process.name)
-        for process in Path("/proc").iterdir()
-        if process.name.isdigit() and _parent(process) == parent
-    ]
-
-
-def _parent(process: Path) -> int:
-    try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return -1
+    stats = ((pid, procstat.read(pid)) for pid in procstat.pids())
+    return [pid for pid, stat in stats if stat and stat.parent == parent]
 
 
 def _worlds_on_disk(pid: int) -> list[Path]:

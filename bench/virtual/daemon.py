@@ -19,7 +19,7 @@ from types import FrameType
 
 from bench.errors import BenchError, UsageError
 from bench.records import decode, encode
-from bench.virtual import control, inside, linux, profile, state, tree
+from bench.virtual import control, inside, linux, procstat, profile, state, tree
 from bench.virtual.inside import Report
 from bench.virtual.launch import Answer, Errand
 from bench.virtual.namespace import unshare_and_map
@@ -89,8 +89,10 @@ class _Supervisor:
             fidelity=report.fidelity,
             notes=report.notes,
         )
-        ticks = state.start_ticks(phone.pid) or 0
-        self._entry = state.Entry(phone=phone, start_ticks=ticks, folder=self._world_folder)
+        own = procstat.read(phone.pid)
+        self._entry = state.Entry(
+            phone=phone, start_ticks=own.start_ticks if own else 0, folder=self._world_folder
+        )
         state.write(self._where, self._entry)
         return phone
 
@@ -272,21 +274,14 @@ def _kill(pid: int) -> None:
 def _kill_children() -> None:
     """Kill whatever this process has inherited, and what that leaves, until nothing is left."""
     while True:
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and _parent_of(entry) == os.getpid():
-                os.kill(int(entry.name), signal.SIGKILL)
+        for pid in procstat.pids():
+            stat = procstat.read(pid)
+            if stat is not None and stat.alive and stat.parent == os.getpid():
+                os.kill(pid, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
-
-
-def _parent_of(process: Path) -> int | None:
-    try:
-        stat = (process / "stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[1])
 
 
 if __name__ == "__main__":

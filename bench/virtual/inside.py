@@ -87,7 +87,8 @@ async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(hold_fd, ended.set)
     await phone.listen(plan.listener)
-    await asyncio.start_unix_server(
+    # Not start_unix_server, which from Python 3.13 on wants to remove the socket by its address.
+    await asyncio.start_server(
         lambda reader, writer: _take_orders(phone, reader, writer),
         sock=plan.control,
         limit=control.MAX_LINE,

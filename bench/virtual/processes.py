@@ -10,7 +10,8 @@ import asyncio
 import os
 import signal
 import subprocess
-from pathlib import Path
+
+from bench.virtual import procstat
 
 _HANGUP_SECONDS = 0.3  # how long a command may take to obey SIGHUP before it is killed
 _ROUNDS = 20  # a session that still forks while it is killed is killed again
@@ -94,21 +95,8 @@ class Processes:
 
 def _members(session: int) -> list[int]:
     """The living processes of a session."""
-    found = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208 - thousands of names, no Paths
-        if entry.isdigit() and _session(entry) == session:
-            found.append(int(entry))
-    return found
-
-
-def _session(pid: str) -> int | None:
-    try:
-        stat = Path("/proc", pid, "stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return None  # gone meanwhile
-    # "pid (name) state ppid pgrp session ..."; the name may hold anything, even ")"
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in ("Z", "X") else int(fields[3])
+    stats = ((pid, procstat.read(pid)) for pid in procstat.pids())
+    return [pid for pid, stat in stats if stat and stat.alive and stat.session == session]
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from bench.errors import StoreError
 from bench.records import Record, decode, encode
+from bench.virtual import procstat
 
 FOLDER_PREFIX = "bench-virtual-"  # of a reduced phone's world, in a folder for temporary files
 
@@ -99,17 +100,8 @@ def remove_world(path: str | None) -> None:
 
 def is_alive(entry: Entry) -> bool:
     """Whether the daemon still runs, and is the one that was recorded."""
-    return start_ticks(entry.phone.pid) == entry.start_ticks
-
-
-def start_ticks(pid: int) -> int | None:
-    """When a process started; None when there is none, or it only waits to be reaped."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace")
-    except OSError:
-        return None
-    fields = stat.rpartition(")")[2].split()  # from the state on; proc_pid_stat(5)
-    return None if fields[0] in ("Z", "X") else int(fields[19])
+    stat = procstat.read(entry.phone.pid)
+    return stat is not None and stat.alive and stat.start_ticks == entry.start_ticks
 
 
 @contextmanager

@@ -1,0 +1,31 @@
+"""What the kernel tells of a process in /proc/PID/stat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class ProcStat(NamedTuple):
+    """The fields of proc_pid_stat(5) that are of use here."""
+
+    alive: bool  # False: it only waits to be reaped
+    parent: int
+    session: int
+    start_ticks: int  # since boot; a reused pid has another
+
+
+def read(pid: int | str) -> ProcStat | None:
+    """None when there is no such process."""
+    try:
+        text = Path("/proc", str(pid), "stat").read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    # "pid (name) state ppid pgrp session ..."; the name may hold anything, even ")"
+    fields = text.rpartition(")")[2].split()
+    return ProcStat(fields[0] not in ("Z", "X"), int(fields[1]), int(fields[3]), int(fields[19]))
+
+
+def pids() -> list[int]:
+    """All processes that this one can see."""
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
