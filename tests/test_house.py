@@ -23,8 +23,8 @@ LEVELS = [
     {"cli"},
 ]
 FORBIDDEN = {  # a report is made on a machine without adb
-    "frame": {"engine", "trial", "device", "runtime", "zoo", "virtual"},
-    "report": {"engine", "trial", "device", "runtime", "zoo", "virtual"},
+    "frame": {"engine", "trial", "device", "runtime", "virtual"},
+    "report": {"engine", "trial", "device", "runtime", "virtual"},
     "virtual": {name for level in LEVELS for name in level} - {"errors", "records"},
 }
 SIDEWAYS = {("zoo", "runtime")}  # bench.zoo.host feeds models with the runner's seeded inputs
