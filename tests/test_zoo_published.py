@@ -11,6 +11,7 @@ import pytest
 
 from bench.errors import ModelError
 from bench.records import Model, ModelSpec
+from bench.sweep import load
 from bench.zoo import FAMILIES, check, family_named, published, realize
 from bench.zoo.conventions import params_by
 from bench.zoo.published import Row
@@ -173,10 +174,11 @@ def test_every_row_of_a_zoo_family_can_be_asked_for() -> None:
 
 def test_several_sources_of_one_network_stand_side_by_side() -> None:
     model = ModelSpec(family="mobilenet_v1", axes={"alpha": 1.0, "resolution": 224})
-    values = family_named("mobilenet_v1").values(model.axes)
-    found = published.lookup("mobilenet_v1", values, "", "float32")
+    family = family_named("mobilenet_v1")
+    values = family.values(model.axes)
+    found = published.lookup(family, values, "float32")
     assert {one.top1_error_pct for one in found} >= {29.4, 29.1, 29.0, 28.9}
-    quantized = published.lookup("mobilenet_v1", values, "", "int8")
+    quantized = published.lookup(family, values, "int8")
     assert {one.top1_error_pct for one in quantized}.isdisjoint({29.4})
     assert any("quantization-aware" in one.source for one in quantized)
 
@@ -195,3 +197,27 @@ def test_the_six_base_networks_have_their_printed_accuracies() -> None:
 
 def test_every_row_names_its_source() -> None:
     assert all(len(row.source) > 20 for row in published.rows())
+
+
+def test_how_a_network_is_written_does_not_change_what_was_printed_about_it() -> None:
+    family = family_named("shufflenet_v1")
+    axes = {"scale": 1.0, "groups": 3}
+    plain = published.lookup(family, family.values(axes), "float32")
+    assert 34.1 in {one.top1_error_pct for one in plain}
+    for form in ({"grouped": "split"}, {"pool": "depthwise"}):
+        assert published.lookup(family, family.values(axes | form), "float32") == plain
+    unshuffled = published.lookup(family, family.values(axes | {"shuffle": False}), "float32")
+    assert {one.top1_error_pct for one in unshuffled} == {34.5}
+
+
+def test_the_example_asks_for_the_networks_of_the_comparison() -> None:
+    sweep = load(Path(__file__).parents[1] / "examples" / "mobilenet_vs_shufflenet.toml")
+    for spec in sweep.models:
+        check(spec)
+    asked = [(spec.family, dict(spec.axes)) for spec in sweep.models[::2]]
+    wanted = [
+        (row.family, {key: value for key, value in row.axes.items() if key != "resolution"})
+        for row in published.comparison()
+    ]
+    assert sorted(asked, key=str) == sorted(wanted, key=str)
+    assert {spec.quantization for spec in sweep.models} == {"float32", "int8"}

@@ -28,6 +28,7 @@ class Axis:
     ]  # the value as the family wants it; ValueError: what it must be
     tag: Callable[[Value], str]
     always: bool = False  # shown in the name even when it has its default
+    form: bool = False  # how the same network is written: printed accuracies stay its own
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,14 @@ class Family:
         ]
         return "_".join([self.name, *tags])
 
-    def options_in_words(self, values: Mapping[str, Value]) -> str:
+    def options_in_words(self, values: Mapping[str, Value], *, forms: bool = True) -> str:
         """What differs from the defaults and is no axis of the papers, as "key=value,..."."""
         return ",".join(
             f"{key}={value}"
             for key, value in values.items()
-            if key not in PAPER_AXES and value != self.axes[key].default
+            if key not in PAPER_AXES
+            and value != self.axes[key].default
+            and (forms or not self.axes[key].form)
         )
 
 
@@ -105,7 +108,9 @@ def whole(default: int, most: int, *, prefix: str, always: bool = False, least: 
     return Axis(default, accept, tag=lambda value: f"{prefix}{value}", always=always)
 
 
-def choice(default: Value, *others: Value, prefix: str = "", always: bool = False) -> Axis:
+def choice(
+    default: Value, *others: Value, prefix: str = "", always: bool = False, form: bool = False
+) -> Axis:
     """One of a few values."""
     known = (default, *others)
 
@@ -115,7 +120,7 @@ def choice(default: Value, *others: Value, prefix: str = "", always: bool = Fals
             raise ValueError(f"one of {', '.join(str(one) for one in known)}")
         return value
 
-    return Axis(default, accept, tag=lambda value: f"{prefix}{value}", always=always)
+    return Axis(default, accept, tag=lambda value: f"{prefix}{value}", always=always, form=form)
 
 
 def switch(default: bool, *, tag: str) -> Axis:

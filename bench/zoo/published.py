@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Literal
 
 from bench.records import Published, Record
-from bench.zoo.family import PAPER_AXES, Value
+from bench.zoo.family import PAPER_AXES, Family, Value
 
 _COMPARISON = "ShuffleNet, arXiv 1707.01083v1 (July 2017), comparison with MobileNet"
 
@@ -50,10 +50,9 @@ class Row(Record, frozen=True, kw_only=True):
         }
 
 
-def lookup(
-    family: str, values: Mapping[str, Value], options: str, quantization: str
-) -> tuple[Published, ...]:
+def lookup(family: Family, values: Mapping[str, Value], quantization: str) -> tuple[Published, ...]:
     """What was printed about a model, one entry a source; nothing for a model nobody printed."""
+    options = family.options_in_words(values, forms=False)
     return tuple(
         Published(
             top1_error_pct=row.top1_error_pct,
@@ -65,7 +64,7 @@ def lookup(
         )
         for row in rows()
         if row.top1_error_pct is not None
-        and (row.family, row.options, row.quantization) == (family, options, quantization)
+        and (row.family, row.options, row.quantization) == (family.name, options, quantization)
         and all(getattr(row, axis) == values.get(axis) for axis in PAPER_AXES)
     )
 

@@ -51,10 +51,9 @@ def realize(spec: ModelSpec, directory: Path) -> Model:
 
 def _made(family: Family, spec: ModelSpec, directory: Path) -> Model:
     values = family.values(spec.axes)
-    options = family.options_in_words(values)
-    variant, title = options, family.title(values)
+    variant, title = family.options_in_words(values), family.title(values)
     if spec.seed != 1:
-        variant = f"{options},seed={spec.seed}".lstrip(",")
+        variant = f"{variant},seed={spec.seed}".lstrip(",")
         title += f"_seed{spec.seed}"
     name = f"{title}_float32"
     identity = {
@@ -72,7 +71,7 @@ def _made(family: Family, spec: ModelSpec, directory: Path) -> Model:
         family=family.name,
         quantization="float32",
         variant=variant or None,
-        published=published.lookup(family.name, values, options, "float32"),
+        published=published.lookup(family, values, "float32"),
         **{axis: values[axis] for axis in PAPER_AXES if axis in values},
     )
 
@@ -103,9 +102,7 @@ def _quantized(spec: ModelSpec, parent: Model, choice: Choice, directory: Path) 
     found: tuple[Published, ...] = ()
     if spec.family is not None:
         family = family_named(spec.family)
-        values = family.values(_split(spec.axes)[1])
-        options = family.options_in_words(values)
-        found = published.lookup(family.name, values, options, choice.name)
+        found = published.lookup(family, family.values(_split(spec.axes)[1]), choice.name)
     return msgspec.structs.replace(
         _model(name, path, facts),
         family=parent.family,
