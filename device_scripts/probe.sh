@@ -1,5 +1,6 @@
 #!/system/bin/sh
-# Runs on the phone, as `sh probe.sh describe NONCE` or `sh probe.sh state NONCE`.
+# Runs on the phone, as `sh probe.sh describe NONCE` or `sh probe.sh state NONCE`, with up to
+# five paths after it in place of the five below.
 #
 # Prints what the phone is, or how it is at the moment, as sections under headings of the
 # form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
@@ -12,7 +13,13 @@
 
 mode=$1
 nonce=$2
-cpu=/sys/devices/system/cpu
+# The host always names these. On a virtual phone that is a plain folder, only paths in the
+# text of a command lead into the phone; those in a script lead to the host's own files.
+cpu=${3:-/sys/devices/system/cpu}
+zones=${4:-/sys/class/thermal}
+cpuinfo=${5:-/proc/cpuinfo}
+meminfo=${6:-/proc/meminfo}
+programs=${7:-/system/bin}
 
 section() {
   echo # ends the last line of the section before, if that had no end
@@ -55,15 +62,15 @@ describe() {
   for file in possible present; do show "$cpu/$file"; done
   clocks related_cpus cpuinfo_max_freq
   section cpuinfo
-  cat /proc/cpuinfo 2>/dev/null
+  cat "$cpuinfo" 2>/dev/null
   section meminfo
-  head_of /proc/meminfo 3
+  head_of "$meminfo" 3
   section kernel
   head_of /proc/version 1
   section uname
   uname -r 2>/dev/null
   section linkers
-  for file in /system/bin/linker /system/bin/linker64; do
+  for file in "$programs/linker" "$programs/linker64"; do
     [ -e "$file" ] && echo "$file"
   done
 }
@@ -75,7 +82,7 @@ state() {
   section loadavg
   head_of /proc/loadavg 1
   section meminfo
-  head_of /proc/meminfo 3
+  head_of "$meminfo" 3
   section battery
   dumpsys battery 2>/dev/null
   section power
@@ -86,13 +93,13 @@ state() {
   # Reading a zone may take milliseconds and there may be a hundred of them.
   case $thermal in
     *'temperatures from HAL:'*'Temperature{'*) ;;
-    *) zones ;;
+    *) zone_temps ;;
   esac
 }
 
-zones() {
+zone_temps() {
   section zones
-  for folder in /sys/class/thermal/thermal_zone*; do
+  for folder in "$zones"/thermal_zone*; do
     kind=
     value=
     { read -r kind <"$folder/type"; read -r value <"$folder/temp"; } 2>/dev/null

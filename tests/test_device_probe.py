@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,13 +12,16 @@ import pytest
 from folder_phone import TOOLS, FolderPhone
 
 from bench.device import AdbPhone, connect, describe, private_server, read_state
+from bench.device.parse.cpufreq import parse_cpus
 from bench.device.parse.sections import split_sections
+from bench.device.parse.zones import parse_zones
 from bench.device.scripts import device_script
 from bench.errors import BenchError, DeviceError
 from bench.virtual import VirtualPhone, booted, rewrite
 
 DESCRIBE = ["getprop", "cpus", "cpuinfo", "meminfo", "kernel", "uname", "linkers", "end"]
 STATE = ["cpus", "loadavg", "meminfo", "battery", "power", "thermalservice", "zones", "end"]
+CAPTURED = sorted((Path(__file__).parents[2] / "shared" / "phone_captures").glob("*/sys_cpu.txt"))
 SHELLS = [
     [found, *rest]
     for name, *rest in (["dash"], ["mksh"], ["busybox", "sh"], ["bash", "--posix"], ["sh"])
@@ -37,6 +41,93 @@ def test_every_shell_prints_every_section_and_no_complaint(
     assert list(sections) == names
     assert done.stderr == b""
     assert "MemTotal:" in sections["meminfo"]
+
+
+BY_POLICY = {
+    "cpu/possible": "0-5\n",
+    "cpu/present": "0-5\n",
+    "cpu/online": "0-4\n",
+    "cpu/cpufreq/policy0/related_cpus": "0 1 2 3\n",
+    "cpu/cpufreq/policy0/cpuinfo_max_freq": "1800000\n",
+    "cpu/cpufreq/policy0/scaling_cur_freq": "300000\n",
+    "cpu/cpufreq/policy0/scaling_max_freq": "1500000\n",
+    "cpu/cpufreq/policy0/scaling_governor": "schedutil\n",
+    "cpu/cpufreq/policy4/related_cpus": "4 5",  # no line end
+    "cpu/cpufreq/policy4/cpuinfo_max_freq": "2400000\n",
+    "cpu/cpu0/cpufreq/related_cpus": "never read\n",
+}
+BY_CORE = {  # kernels before 4.2
+    "cpu/possible": "0-1\n",
+    "cpu/online": "0\n",
+    "cpu/cpu0/cpufreq/related_cpus": "0 1\n",
+    "cpu/cpu0/cpufreq/cpuinfo_max_freq": "1000000\n",
+    "cpu/cpu0/cpufreq/scaling_cur_freq": "200000\n",
+    "cpu/cpufreq/interactive/boost": "0\n",
+    "cpu/cpuidle/current_driver": "x\n",
+}
+
+
+def write_tree(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def probe(root: Path, mode: str) -> dict[str, str]:
+    """The sections of a phone whose files lie below a folder."""
+    places = [root / name for name in ("cpu", "thermal", "cpuinfo", "meminfo", "bin")]
+    argv = [shutil.which("sh") or "sh", device_script("probe.sh"), mode, "n0n", *places]
+    no_programs = {"PATH": str(root / "nothing")}
+    done = subprocess.run(argv, capture_output=True, check=True, env=no_programs)
+    sections = split_sections(done.stdout.decode(), "n0n")
+    assert sections is not None
+    assert done.stderr == b""
+    return sections
+
+
+def test_clocks_are_read_by_policy_where_there_are_policies(tmp_path: Path) -> None:
+    write_tree(tmp_path, BY_POLICY)
+    described = parse_cpus(probe(tmp_path, "describe")["cpus"])
+    assert described.cores == 6
+    assert [(c.cpus, c.max_khz) for c in described.clusters] == [
+        ((0, 1, 2, 3), 1_800_000),
+        ((4, 5), 2_400_000),
+    ]
+    state = parse_cpus(probe(tmp_path, "state")["cpus"])
+    assert state.current_khz == {0: 300_000, 1: 300_000, 2: 300_000, 3: 300_000}
+    assert set(state.cap_khz.values()) == {1_500_000}
+    assert state.governors == ("schedutil",)
+
+
+def test_clocks_are_read_by_core_where_there_are_none(tmp_path: Path) -> None:
+    write_tree(tmp_path, BY_CORE)
+    described = parse_cpus(probe(tmp_path, "describe")["cpus"])
+    assert [(c.cpus, c.max_khz) for c in described.clusters] == [((0, 1), 1_000_000)]
+    assert parse_cpus(probe(tmp_path, "state")["cpus"]).current_khz == {0: 200_000}
+
+
+def test_a_zone_that_can_not_be_read_does_not_end_the_list(tmp_path: Path) -> None:
+    zones = {
+        "thermal/thermal_zone0/type": "cpu0-usr\n",
+        "thermal/thermal_zone1/type": "skin-therm-usr\n",
+        "thermal/thermal_zone1/temp": "31500\n",
+    }
+    write_tree(tmp_path, zones)
+    (tmp_path / "thermal/thermal_zone0/temp").mkdir()  # reading it is an error
+    assert parse_zones(probe(tmp_path, "state")["zones"]) == {"skin-therm-usr": 31.5}
+
+
+@pytest.mark.parametrize("path", CAPTURED, ids=lambda path: path.parent.name)
+def test_the_cores_of_a_captured_phone_come_through_the_script(tmp_path: Path, path: Path) -> None:
+    text = path.read_text()
+    tree = re.findall(r"^/sys/devices/system/(cpu/.*): (.*)$", text, re.MULTILINE)
+    write_tree(tmp_path, {name: f"{value}\n" for name, value in tree})
+    whole = parse_cpus(text)
+    described = parse_cpus(probe(tmp_path, "describe")["cpus"])
+    assert (described.cores, described.clusters) == (whole.cores, whole.clusters)
+    state = parse_cpus(probe(tmp_path, "state")["cpus"])
+    assert (state.current_khz, state.cap_khz) == (whole.current_khz, whole.cap_khz)
+    assert state.governors == whole.governors
 
 
 def test_an_unknown_mode_is_refused() -> None:

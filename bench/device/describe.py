@@ -25,6 +25,16 @@ from bench.device.scripts import device_script
 from bench.errors import DeviceError
 from bench.records import Device, DeviceState
 
+# What probe.sh reads, in its order. They stand in the command rather than in the script only,
+# because a virtual phone without a namespace rewrites the paths in commands to its own.
+_PLACES = (
+    "/sys/devices/system/cpu",
+    "/sys/class/thermal",
+    "/proc/cpuinfo",
+    "/proc/meminfo",
+    "/system/bin",
+)
+
 # dumpsys gives up on a service that hangs after 10 s by itself, and three are asked.
 _PROBE_S = 45.0
 
@@ -88,7 +98,7 @@ def _probe(phone: Phone, mode: str) -> dict[str, str]:
     remote = content_path("probe", sha256, ".sh")
     ensure(phone, script, sha256, remote)
     nonce = secrets.token_hex(8)
-    done = phone.run(["sh", remote, mode, nonce], deadline_s=_PROBE_S)
+    done = phone.run(["sh", remote, mode, nonce, *_PLACES], deadline_s=_PROBE_S)
     sections = split_sections(done.stdout.decode("utf-8", "replace"), nonce)
     if sections is None:
         phone.verified.pop(remote, None)  # it may have been removed on the phone
