@@ -14,7 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.frame import load, load_cells, load_samples
+    from bench.engine import run_sweep
+    from bench.frame import load, load_cells, load_ops, load_samples
     from bench.report import plots as plot
     from bench.report import render_report
 
@@ -24,6 +25,7 @@ __all__ = [
     "__version__",
     "load",
     "load_cells",
+    "load_ops",
     "load_samples",
     "plot",
     "render_report",
@@ -33,6 +35,7 @@ __all__ = [
 _ROOMS = {
     "load": "bench.frame",
     "load_cells": "bench.frame",
+    "load_ops": "bench.frame",
     "load_samples": "bench.frame",
     "render_report": "bench.report",
     "run_sweep": "bench.engine",

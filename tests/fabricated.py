@@ -23,6 +23,7 @@ from bench.records import (
     PlannedTrial,
     Precision,
     Published,
+    Reported,
     RunnerIdentity,
     Trial,
     device_id,
@@ -182,6 +183,15 @@ def failed(device: Device, measured: Model, **told: Any) -> Trial:
         "reason": "the runtime lacks the operator SEGMENT_SUM",
     }  # fmt: skip
     return trial(device, measured, **(facts | told))
+
+
+def reported(device: Device, measured: Model, mean_us: float = 12_000.0, **told: Any) -> Trial:
+    """An ok trial by a tool that keeps its samples to itself."""
+    report = Reported(
+        tool="benchmark_model", count=50, mean_us=mean_us, std_us=110.0, warmup_count=5,
+        first_inference_us=1.5 * mean_us, init_us=9_000.0, delegation="full",
+    )  # fmt: skip
+    return trial(device, measured, measurement=None, reported=report, **told)
 
 
 WIDE = Doubt(

@@ -20,7 +20,7 @@ from bench import stats
 from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.latency import statistics
-from bench.records import Config
+from bench.records import Config, OpTime
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
 
@@ -162,6 +162,38 @@ def test_cells_pool_repetitions_and_count_those_that_failed(results: Path) -> No
     samples = samples[samples["device"] == first["device"]]
     pooled = stats.pool([r["latency_us"].tolist() for _, r in samples.groupby("repetition")])
     assert (first["median_us"], first["median_low_us"]) == (pooled.median, pooled.interval.low)
+
+
+def test_what_another_tool_reported_has_columns_of_its_own(tmp_path: Path) -> None:
+    nets = made.MOBILENETS[:2]
+    trials = [made.trial(PHONE, nets[0]), made.reported(PHONE, nets[1])]
+    run = made.write_run(tmp_path, [PHONE], nets, trials)
+    own, other = (row for _, row in bench.load(run).iterrows())
+    assert other["reported_by"] == "benchmark_model"
+    assert (other["reported_mean_us"], other["first_inference_us"]) == (12_000.0, 18_000.0)
+    assert other[["median_us", "samples", "reported_median_us"]].isna().all()
+    assert own[["reported_by", "reported_mean_us"]].isna().all()
+    assert len(bench.load_samples(run)) == 32
+    assert bench.load_cells(run)["median_us"].isna().tolist() == [False, True]
+
+
+def test_operators_come_one_a_row_with_their_trial(tmp_path: Path) -> None:
+    ops = (OpTime(index=0, op="CONV_2D", mean_us=70.5), OpTime(index=1, op="ADD", mean_us=1.0))
+    trials = [made.trial(PHONE, made.MOBILENETS[0], ops=ops), made.trial(PHONE, made.MOBILENETS[1])]
+    run = made.write_run(tmp_path, [PHONE], made.MOBILENETS[:2], trials)
+    frame = bench.load_ops(run)
+    assert list(frame.columns) == [column.name for column in columns.OP_COLUMNS]
+    assert frame["op"].tolist() == ["CONV_2D", "ADD"]
+    assert frame["mean_us"].tolist() == [70.5, 1.0]
+    assert set(frame["key"]) == {trials[0].key}
+
+
+def test_phones_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    twins = [made.phone("A1"), made.phone("B2")]
+    run = made.write_run(
+        tmp_path, twins, made.MOBILENETS[:1], made.grid(twins, made.MOBILENETS[:1])
+    )
+    assert bench.load(run)["device"].nunique() == 2
 
 
 def test_two_runs_of_one_question_fall_into_the_same_cells(tmp_path: Path) -> None:

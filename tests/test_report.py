@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench.errors import StoreError, UsageError
-from bench.records import Config, Trial
+from bench.records import Check, Config, Trial
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
 VOID = {"meta", "link", "br", "rect", "path", "use", "wbr"}
@@ -250,6 +250,29 @@ def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(widths: Path) -> 
     assert "the median is known to ±4.1% where ±1.0% was asked for" in page.text
     assert "quieten the phone, or raise max_seconds" in page.text
     assert "wide" in page.values("title")
+
+
+def test_a_mean_that_a_tool_reported_is_not_passed_off_as_a_median(tmp_path: Path) -> None:
+    nets = made.MOBILENETS[:2]
+    trials = [made.trial(PHONE, nets[0]), made.reported(PHONE, nets[1])]
+    page = report(made.write_run(tmp_path, [PHONE], nets, trials))
+    assert "12.00 ? mean of 50 as reported by benchmark_model" in page.text
+    assert "2 trials ok" in page.text
+
+
+def test_a_model_whose_outputs_are_wrong_is_marked(tmp_path: Path) -> None:
+    check = Check(runtime="ai-edge-litert", reason="all outputs are equal <b>", inputs=8)
+    net = made.model("net_int8", quantization="int8", check=check)
+    page = report(made.write_run(tmp_path, [PHONE], [net], [made.trial(PHONE, net)]))
+    assert "its outputs were found wrong: all outputs are equal <b>" in page.text
+
+
+def test_phones_of_one_name_have_columns_of_their_own(tmp_path: Path) -> None:
+    twins = [made.phone("A1"), made.phone("B2")]
+    trials = made.grid(twins, made.MOBILENETS[:2])
+    text = report(made.write_run(tmp_path, twins, made.MOBILENETS[:2], trials)).text
+    assert "Acme One A1" in text
+    assert "Acme One B2" in text
 
 
 def test_several_runs_make_one_report_that_has_to_be_named(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from bench.frame.trials import (
     titles_of,
     trials_of,
 )
-from bench.records import Config, Device, Measurement, Model, Trial, device_id
+from bench.records import Config, Device, Measurement, Model, Reported, Trial, device_id
 from bench.store import Run
 
 
@@ -52,6 +52,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     init_us: float | None
     compile_us: float | None
     peak_memory_kb: int | None
+    reported: Reported | None = None  # the first, where no repetition holds samples
 
     @property
     def device_id(self) -> str:
@@ -102,6 +103,7 @@ def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
 
 def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
     measured = [d.trial.measurement for d in done if d.trial.measurement is not None]
+    reported = [d.trial.reported for d in done if d.trial.reported is not None]
     peaks = [m.memory.peak_kb for m in measured if m.memory.peak_kb is not None]
     return Cell(
         device=device,
@@ -115,6 +117,7 @@ def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[
         init_us=_middle(m.init_us for m in measured),
         compile_us=_middle(m.compile_us for m in measured),
         peak_memory_kb=max(peaks, default=None),
+        reported=reported[0] if reported and not measured else None,
     )
 
 

@@ -58,6 +58,7 @@ MODEL = (
     Column("groups", "Int64", "groups of the pointwise convolutions"),
     Column("resolution", "Int64", "height and width of the input, pixels"),
     Column("quantization", "category", "scheme of the weights and activations", QUANTIZATIONS),
+    Column("recipe", "category", "how it was quantized, in words"),
     Column("variant", "category", "options that are no axes of the papers"),
     Column("macs", "Int64", "multiply-accumulates of convolutions and fully connected layers"),
     Column("macs_conv", "Int64", "multiply-accumulates of the convolutions alone"),
@@ -65,6 +66,9 @@ MODEL = (
     Column("size_bytes", "Int64", "size of the .tflite file"),
     Column("published_top1_error_pct", "Float64", "top-1 error that somebody printed, percent"),
     Column("published_source", "category", "where it is printed"),
+    Column("check_snr_db", "Float64", "of a quantized model's outputs against its float parent's"),
+    Column("check_top1_agreement", "Float64", "share of inputs on which both agree"),
+    Column("check_reason", "category", "what is wrong with a quantized model's outputs"),
 )
 CONFIG = (
     Column("threads", "Int64", "threads asked for"),
@@ -108,6 +112,13 @@ PROCESS = (
     Column("input_source", "category", "seeded, or the sha256 of an input file"),
     Column("affinity_mask", "category", "cores obtained, hexadecimal"),
 )
+REPORTED = (
+    Column("reported_by", "category", "tool that ran instead of the runner and kept its samples"),
+    Column("reported_count", "Int64", "samples that it speaks of"),
+    Column("reported_mean_us", "Float64", "their mean"),
+    Column("reported_median_us", "Float64", "their median, from tools that tell it"),
+    Column("reported_std_us", "Float64", "their standard deviation"),
+)
 STATE = (
     Column("thermal_status_before", "Int64", "0 none to 6 shutdown"),
     Column("thermal_status_after", "Int64", "0 none to 6 shutdown"),
@@ -127,7 +138,7 @@ BINARIES = (
 )
 
 TRIAL_COLUMNS = (
-    *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *STATE, *BINARIES
+    *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *REPORTED, *STATE, *BINARIES
 )  # fmt: skip
 
 CELL_COLUMNS = (
@@ -157,6 +168,20 @@ SAMPLE_COLUMNS = (
     Column("phase", "category", "warm-ups come before the samples and are none", PHASES),
     Column("index", "int64", "place within its phase, from 0"),
     Column("latency_us", "float64", "one timed inference"),
+)
+
+
+OP_COLUMNS = (
+    *(
+        column
+        for column in TRIAL_COLUMNS
+        if column.name in SAMPLE_AXES and column.name not in ("family", "macs")
+    ),
+    Column("index", "Int64", "in the order that they ran, from 0"),
+    Column("op", "category", "type of the operator, as the runtime calls it"),
+    Column("name", "category", "name of the operator"),
+    Column("mean_us", "Float64", "its time in one inference"),
+    Column("op_delegate", "category", "who ran it; NA: the builtin kernels, or not told"),
 )
 
 

@@ -1,4 +1,4 @@
-"""One row a sample."""
+"""One row a sample, and one row an operator."""
 
 from __future__ import annotations
 
@@ -51,3 +51,24 @@ def load_samples(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     frame["index"] = np.arange(len(latencies)) - np.repeat(starts, lengths)
     frame["latency_us"] = np.asarray(latencies, dtype=np.float64)
     return frame[_SHOWN]
+
+
+def load_ops(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
+    """The operators of every profiled trial, one row each.
+
+    Profiles come from processes of their own, because they disturb latency: their sum is not
+    a trial's latency. A trial without a profile has no rows.
+    """
+    runs = read_runs(path)
+    titles = titles_of(runs)
+    axes = [column.name for column in _AXES]
+    kept = [axes.index(column.name) for column in columns.OP_COLUMNS[:-5]]
+    rows: list[Values] = []
+    for run, trial in trials_of(runs):
+        if trial.ops:
+            told = (*axis_values(run, trial, titles), trial.key)
+            trial_axes = tuple(told[place] for place in kept)
+            rows += [
+                (*trial_axes, op.index, op.op, op.name, op.mean_us, op.delegate) for op in trial.ops
+            ]
+    return frame_of(columns.OP_COLUMNS, rows)

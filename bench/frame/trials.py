@@ -18,8 +18,8 @@ from bench.records import (
     Device,
     DeviceState,
     Measurement,
-    Memory,
     Model,
+    Reported,
     RunnerIdentity,
     Trial,
     device_id,
@@ -116,7 +116,8 @@ def _row(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
     return (
         *axis_values(run, trial, titles),
         *_outcome(trial),
-        *_process(trial.measurement),
+        *_process(trial.measurement, trial.reported),
+        *_reported(trial.reported),
         *_states(trial.state_before, trial.state_after),
         *_binaries(trial.runner),
     )
@@ -162,6 +163,7 @@ def model_values(model: Model, sha256: str) -> Values:
         model.groups,
         model.resolution,
         model.quantization,
+        model.recipe,
         model.variant,
         model.macs,
         model.macs_conv,
@@ -169,6 +171,9 @@ def model_values(model: Model, sha256: str) -> Values:
         model.size_bytes,
         published.top1_error_pct if published else None,
         published.source if published else None,
+        model.check.snr_db if model.check else None,
+        model.check.top1_agreement if model.check else None,
+        model.check.reason if model.check else None,
     )
 
 
@@ -178,13 +183,14 @@ def doubt_kinds(trials: Iterable[Trial]) -> str:
 
 
 def _outcome(trial: Trial) -> Values:
+    told = trial.measurement or trial.reported
     return (
         trial.key,
         trial.index,
         trial.status,
         trial.stage,
         trial.reason,
-        trial.measurement.delegation if trial.measurement else None,
+        told.delegation if told else None,
         doubt_kinds([trial]),
         trial.started_at,
         trial.duration_s,
@@ -192,10 +198,13 @@ def _outcome(trial: Trial) -> Values:
     )
 
 
-def _process(measured: Measurement | None) -> Values:
+def _process(measured: Measurement | None, reported: Reported | None) -> Values:
     if measured is None:
-        return (None,) * len(columns.PROCESS)
-    memory: Memory = measured.memory
+        told = (reported.warmup_count, reported.first_inference_us, reported.init_us) if (
+            reported
+        ) else (None, None, None)  # fmt: skip
+        return (*told, *(None,) * (len(columns.PROCESS) - len(told)))
+    memory = measured.memory
     return (
         len(measured.warmup_us),
         measured.first_inference_us,
@@ -209,6 +218,12 @@ def _process(measured: Measurement | None) -> Values:
         measured.input_source,
         measured.affinity_mask,
     )
+
+
+def _reported(told: Reported | None) -> Values:
+    if told is None:
+        return (None,) * len(columns.REPORTED)
+    return (told.tool, told.count, told.mean_us, told.median_us, told.std_us)
 
 
 def _states(before: DeviceState | None, after: DeviceState | None) -> Values:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from bench.frame.cells import Cell
-from bench.records import Published, device_id
+from bench.records import Model, Published, Reported, device_id
 from bench.report import tables, text
 from bench.report.collect import Collection
 from bench.report.tables import Entry, Level, Row
@@ -132,7 +132,9 @@ def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
     """Columns that belong to no device, but for those that would tell nothing."""
     yield (
         Head("model", "Model", numeric=False),
-        lambda r, _: Value(text.clean(r.model.name), note=_whole(r.model.name), name=True),
+        lambda r, _: Value(
+            text.clean(r.model.name), note=_whole(r.model.name), name=True, flag=_check(r.model)
+        ),
     )
     if len({row.model.quantization for row in rows}) > 1:
         yield Head("quantization", "Quantization", numeric=False), _quantization
@@ -230,6 +232,11 @@ def _on_device(entry: Entry, anchors: dict[int, str]) -> Iterator[Value]:
     """The values of `_ON_DEVICE`."""
     cell, us = entry.cell, entry.median_us
     link = anchors.get(id(cell), "")
+    if cell is not None and cell.reported is not None:
+        yield _of_a_tool(cell.reported, link)
+        yield _number(cell.reported.first_inference_us, text.milliseconds)
+        yield from [Value("")] * (len(_ON_DEVICE) - 2)
+        return
     if cell is None or us is None:
         yield Value(_why_not(cell), link=link, bad=cell is not None)
         yield from [Value("")] * (len(_ON_DEVICE) - 1)
@@ -242,6 +249,15 @@ def _on_device(entry: Entry, anchors: dict[int, str]) -> Iterator[Value]:
     yield _number(entry.per_second, text.significant)
     yield _number(entry.mmacs_per_ms, text.significant)
     yield _number(cell.peak_memory_kb, text.mebibytes)
+
+
+def _of_a_tool(told: Reported, link: str) -> Value:
+    """A mean is no median: it says so, and is never the best."""
+    tool = text.clean(told.tool)
+    return Value(
+        text.milliseconds(told.mean_us), told.mean_us, detail="mean", link=link,
+        flag=f"mean of {told.count:,} as reported by {tool}, which keeps its samples to itself",
+    )  # fmt: skip
 
 
 def _why_not(cell: Cell | None) -> str:
@@ -268,6 +284,12 @@ def _doubts(cell: Cell) -> str:
 
 def _number(value: float | None, show: Callable[..., str]) -> Value:
     return Value(show(value) if value is not None else text.NONE, value)
+
+
+def _check(model: Model) -> str:
+    if model.check is None or model.check.reason is None:
+        return ""
+    return f"its outputs were found wrong: {text.clean(model.check.reason, text.PROSE_LIMIT)}"
 
 
 def _whole(name: str) -> str:

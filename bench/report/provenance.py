@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.frame.cells import Done
-from bench.records import Device, RunnerIdentity, device_id
+from bench.records import Device, Model, RunnerIdentity, device_id
 from bench.report import text
 from bench.report.collect import Collection
 from bench.store import Run
@@ -20,7 +20,7 @@ class Provenance(NamedTuple):
     runs: tuple[Facts, ...]
     devices: tuple[tuple[Device, Facts], ...]
     binaries: tuple[Facts, ...]
-    models: tuple[tuple[str, str, str], ...]  # name, file, sha256
+    models: tuple[tuple[str, str, str, str], ...]  # name, file, how it was made, sha256
 
 
 def provenance(collection: Collection) -> Provenance:
@@ -34,7 +34,7 @@ def provenance(collection: Collection) -> Provenance:
         devices=tuple((d, tuple(_device(d, collection.done))) for d in collection.devices),
         binaries=tuple(tuple(_binaries(runner)) for runner in runners),
         models=tuple(
-            (text.clean(name), text.file_name(model.path), sha256)
+            (text.clean(name), text.file_name(model.path), _making(model), sha256)
             for (name, sha256), model in models.items()
         ),
     )
@@ -119,6 +119,19 @@ def _binaries(runner: RunnerIdentity) -> Iterator[tuple[str, str]]:
     yield "runner sha256", text.clean(runner.sha256)
     yield "LiteRT library", text.clean(runner.library_version or "version not told")
     yield "library sha256", text.clean(runner.library_sha256)
+
+
+def _making(model: Model) -> str:
+    """How a model was quantized, and what a check against its float parent found."""
+    told = [model.recipe or ""]
+    if check := model.check:
+        if check.reason:
+            told.append(f"found wrong: {check.reason}")
+        elif check.top1_agreement is not None:
+            told.append(f"{check.top1_agreement:.0%} the same top-1 as its float parent")
+        if check.snr_db is not None:
+            told.append(f"{check.snr_db:.0f} dB")
+    return text.clean("; ".join(part for part in told if part), 300) or text.NONE
 
 
 def _pairs(told: dict[str, str]) -> str:

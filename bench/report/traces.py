@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bench import stats
 from bench.frame.cells import Cell, Done
-from bench.records import Doubt, Measurement, Trial
+from bench.records import Doubt, Measurement, Reported, Trial
 from bench.report import text
 from bench.report.collect import Collection
 from bench.report.states import states
@@ -124,6 +124,7 @@ def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
         {
             "ended": trial.status,
             **(_measured(trial.measurement) if trial.measurement else {}),
+            **(_reported(trial.reported) if trial.reported else {}),
             **states(trial.state_before, trial.state_after),
             **_origin(trial),
         }
@@ -153,6 +154,20 @@ def _measured(measured: Measurement) -> dict[str, str]:
         "delegation": measured.delegation or "not told",
         "clock": text.clean(measured.clock),
         "input": text.clean(measured.input_source, 24),
+    }
+
+
+def _reported(told: Reported) -> dict[str, str]:
+    ms = text.milliseconds
+    return {
+        "reported by": text.clean(told.tool),
+        "mean, ms": ms(told.mean_us),
+        "median, ms": ms(told.median_us),
+        "standard deviation, ms": ms(told.std_us),
+        "samples": f"{told.count:,}",
+        "first inference, ms": ms(told.first_inference_us),
+        "init, ms": ms(told.init_us),
+        "delegation": told.delegation or "not told",
     }
 
 
