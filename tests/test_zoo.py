@@ -247,6 +247,22 @@ def test_the_writer_refuses_what_does_not_divide_or_fit() -> None:
         graph.conv(image, 4, 5, padding="valid")
 
 
+def test_a_network_that_no_file_can_hold_is_refused_before_it_is_made(tmp_path: Path) -> None:
+    spec = ModelSpec(family="vgg16", axes={"resolution": 4096})
+    with pytest.raises(ModelError, match=r"The weights of vgg16_4096_float32 would take \d+ bytes"):
+        realize(spec, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_a_day_later(tmp_path: Path) -> None:
+    old, new = tmp_path / ".making-old", tmp_path / ".making-new"
+    for left in (old, new):
+        left.write_text("half")
+    os.utime(old, (0, 0))
+    realize(spec(), tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 def test_weights_lie_where_they_can_be_used_in_place(tmp_path: Path) -> None:
     from ai_edge_litert import schema_py_generated as schema
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from bench.records import Record, decode, encode
 
 # Raise it when the same file would be counted otherwise than before.
 COUNTER = 1
+
+_MAKING = ".making-"
+_ABANDONED_S = 24 * 3600.0  # nothing takes a day to make
 
 
 class Facts(Record, frozen=True, kw_only=True):
@@ -81,7 +86,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".making-", dir=path.parent)
+        _sweep_up(path.parent)
+        handle, name = tempfile.mkstemp(prefix=_MAKING, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         write(temporary)
@@ -106,6 +112,14 @@ def put(path: Path, data: bytes | memoryview) -> None:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sweep_up(directory: Path) -> None:
+    """Remove what processes that were killed have left."""
+    for left in directory.glob(f"{_MAKING}*"):
+        with contextlib.suppress(OSError):  # another process may finish or remove it
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                left.unlink()
 
 
 def _known(beside: Path) -> _Entry | None:

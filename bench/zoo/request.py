@@ -19,7 +19,9 @@ from bench.zoo.schemes import Choice
 
 def check(spec: ModelSpec) -> None:
     options, axes = _split(spec.axes)
-    schemes.choose(spec.quantization, options)
+    choice = schemes.choose(spec.quantization, options)
+    if choice is not None:
+        quantize.pictures_of(choice)
     if spec.family is not None:
         if not 0 <= spec.seed < 2**63:
             raise ModelError(f"A seed is a number from 0 to 2^63 - 1, not {spec.seed}.")
