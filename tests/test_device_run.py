@@ -214,6 +214,8 @@ def test_another_thread_can_interrupt_a_run_and_the_command_is_killed() -> None:
         assert running.wait(5)
         phone.interrupt()
         thread.join(5)
+        with pytest.raises(DeviceError, match="was interrupted"):
+            phone.run(["true"], deadline_s=5)  # it holds for what comes after, too
     assert [str(error) for error in errors] == ["The work on 'FAKE0001' was interrupted."]
     assert killed.is_set()
 

@@ -141,12 +141,13 @@ def test_ctrl_c_kills_the_command_on_the_phone(phone: AdbPhone) -> None:
     assert all_gone(phone)
 
 
-def test_another_thread_can_end_a_command(phone: AdbPhone) -> None:
+def test_another_thread_can_end_a_command(server: AdbServer, phone: AdbPhone) -> None:
+    worked_on = connect(phone.serial, server)
     errors: list[DeviceError] = []
 
     def work() -> None:
         try:
-            phone.run(["sh", "-c", STUBBORN], deadline_s=60)
+            worked_on.run(["sh", "-c", STUBBORN], deadline_s=60)
         except DeviceError as error:
             errors.append(error)
 
@@ -154,7 +155,7 @@ def test_another_thread_can_end_a_command(phone: AdbPhone) -> None:
     worker.start()
     while not sleepers(phone):
         time.sleep(0.02)
-    phone.interrupt()
+    worked_on.interrupt()
     worker.join(10)
     assert [error.what for error in errors] == [f"The work on {phone.serial!r} was interrupted."]
     assert all_gone(phone)

@@ -49,6 +49,7 @@ class AdbPhone:
         self._address = (host, port)
         self._lock = threading.Lock()
         self._open: set[Wire] = set()
+        self._given_up = False
         self.features = features
         self.verified: dict[str, str] = {}
 
@@ -75,7 +76,8 @@ class AdbPhone:
         except Refused as error:
             raise self._refused(f"to run {_program(argv)}", str(error), None) from error
         except WireAborted as error:
-            self._kill(output)
+            if output.pid is not None:
+                self._kill(output)
             raise self._interrupted() from error
         except WireGarbage as error:
             raise self._garbage(error) from error
@@ -125,8 +127,9 @@ class AdbPhone:
         return received
 
     def interrupt(self) -> None:
-        """End what other threads are doing with this phone now: they get a DeviceError."""
+        """End what other threads do with this phone, now and from now on: a DeviceError."""
         with self._lock:
+            self._given_up = True
             for wire in self._open:
                 wire.abort()
 
@@ -142,10 +145,12 @@ class AdbPhone:
             return shell.run_v1(wire, argv, path, nonce, output, deadline)
 
     @contextlib.contextmanager
-    def _wire(self, deadline: float) -> Iterator[Wire]:
+    def _wire(self, deadline: float, *, cleaning: bool = False) -> Iterator[Wire]:
         """A connection to the phone itself, closed at the end."""
         with Wire.open(*self._address, deadline) as wire:
             with self._lock:
+                if self._given_up and not cleaning:
+                    raise WireAborted
                 self._open.add(wire)
             try:
                 try:
@@ -185,7 +190,7 @@ class AdbPhone:
     def _try(self, line: str) -> bool:
         """Run a line of our own making for its effect; False when nothing answers in time."""
         try:
-            with self._wire(time.monotonic() + self._patience.kill_s) as wire:
+            with self._wire(time.monotonic() + self._patience.kill_s, cleaning=True) as wire:
                 wire.request(f"shell:{line}")
                 wire.drain()
         except (WireTimeout, WireEnded, WireAborted, WireGarbage, Refused):

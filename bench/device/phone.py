@@ -60,7 +60,7 @@ class Phone(Protocol):
         ...
 
     def interrupt(self) -> None:
-        """End what other threads are doing with this phone now: they get a DeviceError."""
+        """End what other threads do with this phone, now and from now on: a DeviceError."""
         ...
 
 

@@ -149,6 +149,8 @@ class _Worker(threading.Thread):
                     raise
                 self._report(PhoneWaited(self._station.device, str(error)))
                 self._station = self._station._replace(phone=self._reconnect(error))
+                if self._stop_asked.is_set():  # abort() may have met the old connection
+                    raise
 
     def _reconnect(self, lost: DeviceLost) -> Phone:
         give_up_at = time.monotonic() + self._patience.return_within_s
