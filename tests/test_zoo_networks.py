@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from bench.errors import ModelError
 from bench.records import ModelSpec
 from bench.runtime.inputs import seeded_input
-from bench.zoo import FAMILIES, realize
+from bench.zoo import FAMILIES, family_named, realize
 from bench.zoo.host import PYTHON_VARIABLE, HostRuntime, run_once
 from bench.zoo.writer import Graph, Tensor
 
@@ -232,3 +235,51 @@ def test_mobile_networks_have_logits_that_show_what_quantization_does(
     likelihood = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
     assert 0.05 < logits.std() < 5
     assert likelihood.max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("family", "least"), [("vgg16", 32), ("inception_v3", 75), ("inception_resnet_v2", 75)]
+)
+def test_a_picture_that_is_too_small_for_a_network_is_refused_at_once(
+    family: str, least: int
+) -> None:
+    with pytest.raises(ModelError, match=f"resolution = {least - 1} makes no {family}"):
+        family_named(family).values({"resolution": least - 1})
+    network = family_named(family)
+    values = network.values({"resolution": least, "classes": 2})
+    assert network.build(Graph("small", seed=1), **values).shape == (1, 2)
+    with pytest.raises(ModelError, match="is too small for a"):
+        network.build(Graph("small", seed=1), **{**values, "resolution": least - 1})
+
+
+SIZES = {
+    "mobilenet_v1": "alpha",
+    "mobilenet_v2": "alpha",
+    "mobilenet_v3": "alpha",
+    "shufflenet_v1": "scale",
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_what_is_not_refused_can_be_built(data: st.DataObject) -> None:
+    """Any width, with any of the other values."""
+    name = data.draw(st.sampled_from(sorted(SIZES)))
+    family = family_named(name)
+    axes: dict[str, Any] = {
+        SIZES[name]: data.draw(st.floats(0.001, 0.6)),
+        "resolution": data.draw(st.integers(1, 40)),
+        "classes": data.draw(st.integers(1, 20)),
+    }
+    if name == "shufflenet_v1":
+        axes["groups"] = data.draw(st.sampled_from([1, 2, 3, 4, 8]))
+        axes["arch"] = data.draw(st.sampled_from(["paper", "arch2", "shallow"]))
+        axes["grouped"] = data.draw(st.sampled_from(["native", "split"]))
+    try:
+        values = family.values(axes)
+    except ModelError:  # a scale that leaves too few channels
+        assume(False)
+    graph = Graph("any", seed=1)
+    logits = family.build(graph, **values)
+    assert logits.shape == (1, axes["classes"])
+    assert len(graph.finish(logits)) > 1000

@@ -134,9 +134,9 @@ def switch(default: bool, *, tag: str) -> Axis:
     return Axis(default, accept, tag=lambda value: tag)
 
 
-def resolution(default: int = 224) -> Axis:
+def resolution(default: int = 224, least: int = 1) -> Axis:
     """Height and width of the picture, in pixels."""
-    return whole(default, 4096, prefix="", always=True)
+    return whole(default, 4096, prefix="", always=True, least=least)
 
 
 def classes() -> Axis:

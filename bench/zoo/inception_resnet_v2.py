@@ -71,7 +71,7 @@ def _residual(
 
 FAMILY = Family(
     name="inception_resnet_v2",
-    axes={"resolution": resolution(299), "classes": classes()},
+    axes={"resolution": resolution(299, least=75), "classes": classes()},
     build=_build,
     params_convention="kernels + three numbers of each batch norm + biases",
 )

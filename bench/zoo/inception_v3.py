@@ -64,7 +64,7 @@ def _spread(graph: Graph, x: Tensor) -> Tensor:
 
 FAMILY = Family(
     name="inception_v3",
-    axes={"resolution": resolution(299), "classes": classes()},
+    axes={"resolution": resolution(299, least=75), "classes": classes()},
     build=_build,
     params_convention="kernels + three numbers of each batch norm + biases",
 )

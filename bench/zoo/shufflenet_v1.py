@@ -27,7 +27,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from bench.zoo.family import Family, choice, classes, factor, resolution, switch
+from bench.errors import ModelError
+from bench.zoo.family import Family, Value, choice, classes, factor, resolution, switch
 
 if TYPE_CHECKING:
     from bench.zoo.writer import Activation, Graph, Tensor
@@ -63,12 +64,12 @@ def _build(
     pool: str,
     classes: int,
 ) -> Tensor:
-    structure = _STRUCTURES.get(arch, _Structure((4, 8, 4), 1.0, None))
+    structure = _structure(arch)
     unit = _Unit(graph, groups, shuffle, grouped == "split", pool == "depthwise")
     x = graph.input((1, resolution, resolution, 3))
-    x = graph.conv(x, _first(structure.first, scale, groups), 3, 2)
+    x = graph.conv(x, _first(structure, scale, groups), 3, 2)
     x = graph.max_pool(x, 3, 2)
-    channels = _nearest(_STAGE_2[groups] * structure.width * scale, 4 * groups)
+    channels = _second(structure, scale, groups)
     for stage, units in enumerate(structure.units):
         x = unit.narrowing(x, channels * 2**stage, first=stage == 0)
         for _ in range(units - 1):
@@ -116,16 +117,36 @@ class _Unit(NamedTuple):
         return graph.concat(parts)
 
 
-def _first(at_scale_1: int | None, scale: float, groups: int) -> int:
+def _structure(arch: str) -> _Structure:
+    return _STRUCTURES.get(arch, _Structure((4, 8, 4), 1.0, None))
+
+
+def _first(structure: _Structure, scale: float, groups: int) -> int:
     """The channels of the first convolution."""
-    if at_scale_1 is not None:
-        return _nearest(at_scale_1 * scale, groups)
+    if structure.first is not None:
+        return _nearest(structure.first * scale, groups)
     channels = 12 if scale < 1 else 24 if scale < 2 else 48
     return channels // groups * groups if scale < 0.5 else -(-channels // groups) * groups
 
 
+def _second(structure: _Structure, scale: float, groups: int) -> int:
+    """The channels of stage 2."""
+    return _nearest(_STAGE_2[groups] * structure.width * scale, 4 * groups)
+
+
 def _nearest(channels: float, step: int) -> int:
     return max(math.floor(channels / step + 0.5), 1) * step
+
+
+def _refuse(*, scale: float, groups: int, arch: str, **_: Value) -> None:
+    """The first unit adds channels to those it gets, so there must be more of them."""
+    first, second = (at(_structure(arch), scale, groups) for at in (_first, _second))
+    if second <= first:
+        raise ModelError(
+            f"scale = {scale:g} with {groups} groups leaves {second} channels after a first"
+            f" convolution of {first}.",
+            next_step="Take a larger scale.",
+        )
 
 
 FAMILY = Family(
@@ -141,4 +162,5 @@ FAMILY = Family(
         "classes": classes(),
     },
     build=_build,
+    refuse=_refuse,
 )

@@ -27,7 +27,7 @@ def _build(graph: Graph, *, resolution: int, classes: int) -> Tensor:
 
 FAMILY = Family(
     name="vgg16",
-    axes={"resolution": resolution(), "classes": classes()},
+    axes={"resolution": resolution(least=32), "classes": classes()},
     build=_build,
     params_convention="kernels + biases, without the fully connected layers",
 )
