@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,13 +42,13 @@ def sweep(
         "results"
     ),
     fetch: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--fetch",
             help="Download the LiteRT library that a phone needs, if it is lacking, from its"
-            " official address, checked by hash.",
+            " official address, checked by hash. Without either: ask on a terminal.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     host_runtime: Annotated[
         HostRuntime,
         typer.Option(help="What quantized models are checked with before they are measured."),
@@ -72,7 +73,7 @@ def sweep(
             connect=connect,
             results=results,
             resume=resume,
-            fetch=fetch,
+            may_fetch=lambda abi: _may_fetch(abi, fetch),
             host_runtime=host_runtime,
             on_event=screen.show,
         )
@@ -116,6 +117,13 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbSer
         server.connect_tcp(phone.serial)
         booted[phone.serial] = server
     return booted
+
+
+def _may_fetch(abi: str, told: bool | None) -> bool:
+    """Whether to download; nobody is asked where nobody can answer."""
+    if told is not None or not sys.stdin.isatty():
+        return bool(told)
+    return typer.confirm(f"LiteRT for {abi} is lacking. Download it from its official address?")
 
 
 def _say_how_it_ended(outcome: Outcome, doubtful: int, sweep_file: Path, quiet: bool) -> None:

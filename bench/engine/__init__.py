@@ -47,20 +47,20 @@ def run_sweep(
     connect: Connect,
     results: Path = Path("results"),
     resume: bool = False,
-    fetch: bool = False,
+    may_fetch: Callable[[str], bool] = lambda abi: False,
     host_runtime: HostRuntime = "ai-edge-litert",
     patience: Patience = PATIENCE,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
     """Run every trial of a sweep that is not yet final, on every phone; keep what is measured.
 
-    With `resume` the newest run of this sweep goes on, else a new run begins. With `fetch` a
-    LiteRT library that a phone needs is downloaded, else its absence is RuntimeMissing.
+    With `resume` the newest run of this sweep goes on, else a new run begins. A LiteRT library
+    that a phone needs is downloaded if `may_fetch` says so of its ABI, else RuntimeMissing.
     The host runtime is what quantized models are checked with before anything is measured.
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
     models = make_models(sweep, host_runtime)
-    stations = stations_of(serials, connect, fetch)
+    stations = stations_of(serials, connect, may_fetch)
     plan = plan_of(sweep, models, stations)
     writer, done = open_run(sweep, plan, stations, models, results, resume)
     try:

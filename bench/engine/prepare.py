@@ -74,7 +74,9 @@ def model_cache() -> Path:
     return Path(base) / "tflite-phone-bench" / "models"
 
 
-def stations_of(serials: Sequence[str], connect: Connect, fetch: bool) -> list[Station]:
+def stations_of(
+    serials: Sequence[str], connect: Connect, may_fetch: Callable[[str], bool]
+) -> list[Station]:
     """Reach and describe every phone, and find what to push to it, before any is touched."""
     stations: dict[str, Station] = {}
     for serial in serials:
@@ -82,15 +84,15 @@ def stations_of(serials: Sequence[str], connect: Connect, fetch: bool) -> list[S
         device = describe(phone)
         if device_id(device) in stations:  # the same phone by cable and by network
             continue
-        stations[device_id(device)] = Station(phone, device, _binaries(device, fetch))
+        stations[device_id(device)] = Station(phone, device, _binaries(device, may_fetch))
     return list(stations.values())
 
 
-def _binaries(device: Device, fetch: bool) -> runtime.Binaries:
+def _binaries(device: Device, may_fetch: Callable[[str], bool]) -> runtime.Binaries:
     try:
         return runtime.find(device.abis, device.libc)
     except RuntimeMissing:
-        if not fetch or not device.abis or device.libc == "glibc":
+        if device.libc == "glibc" or not device.abis or not may_fetch(device.abis[0]):
             raise
         runtime.fetch(device.abis[0])
         return runtime.find(device.abis, device.libc)
