@@ -114,9 +114,7 @@ def parameters(folder: Path, skip: Iterable[str]) -> list[Cells]:
 
 
 def _model(row: Row, folder: Path) -> Model:
-    """The network of a row, without the squeeze-and-excite that the zoo doesn't have."""
-    axes = {key: value for key, value in row.axes.items() if key != "se"}
-    return realize(ModelSpec(family=row.family, axes=axes), folder)
+    return realize(ModelSpec(family=row.family, axes=row.axes), folder)
 
 
 def _millions(count: int | None) -> str:

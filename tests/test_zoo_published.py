@@ -166,9 +166,8 @@ def test_every_published_delta_is_the_difference_of_the_pair() -> None:
 
 
 def test_every_row_of_a_zoo_family_can_be_asked_for() -> None:
-    """Except squeeze-and-excite in ShuffleNet, which the zoo doesn't have."""
     for row in published.rows():
-        if row.family in FAMILIES and row.options != "se=True":
+        if row.family in FAMILIES:
             check(ModelSpec(family=row.family, axes=row.axes))
 
 

@@ -171,6 +171,9 @@ class Graph(GraphFile):
         options = schema.HardSwishOptionsT()
         return self._op("HARD_SWISH", [x], x.shape, self._layer("hard_swish"), options)
 
+    def sigmoid(self, x: Tensor) -> Tensor:
+        return self._op("LOGISTIC", [x], x.shape, self._layer("sigmoid"))
+
     def hard_sigmoid(self, x: Tensor) -> Tensor:
         """relu6(x + 3) / 6."""
         three = self._const(np.array([3], np.float32), self._layer("three"))
