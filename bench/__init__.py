@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.engine import run_sweep
-    from bench.frame import load, load_cells, load_ops, load_samples
+    from bench.frame import compare, load, load_cells, load_ops, load_samples
     from bench.report import plots as plot
     from bench.report import render_report
 
@@ -23,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "compare",
     "load",
     "load_cells",
     "load_ops",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "compare": "bench.frame",
     "load": "bench.frame",
     "load_cells": "bench.frame",
     "load_ops": "bench.frame",

@@ -6,7 +6,8 @@ Every column is told in `columns` and in docs/formats.md.
 from __future__ import annotations
 
 from bench.frame.cells import load_cells
+from bench.frame.comparison import Comparison, compare
 from bench.frame.samples import load_ops, load_samples
 from bench.frame.trials import load
 
-__all__ = ["load", "load_cells", "load_ops", "load_samples"]
+__all__ = ["Comparison", "compare", "load", "load_cells", "load_ops", "load_samples"]

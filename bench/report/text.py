@@ -45,6 +45,14 @@ def titles(devices: Iterable[Device], limit: int = NAME_LIMIT) -> dict[str, str]
     return {id_: clean(title, 3 * limit) for id_, title in device_titles(bounded).items()}
 
 
+def titled(title: str, limit: int = NAME_LIMIT) -> str:
+    """A title cut before its mark of a virtual device, not within."""
+    name, mark, kind = title.rpartition(" [virtual")
+    if not name:
+        return clean(title, limit)
+    return clean(name, limit) + clean(mark + kind, 2 * limit)
+
+
 def milliseconds(us: float | None) -> str:
     """Microseconds as milliseconds with four digits that count."""
     if us is None:

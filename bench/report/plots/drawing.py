@@ -149,10 +149,7 @@ def keys(cells: pd.DataFrame, *, joined: bool = True, kinds: bool = True) -> lis
 
 def device_label(title: str) -> str:
     """A title cut before its mark of a virtual device, not within."""
-    name, mark, kind = title.rpartition(" [virtual")
-    if not name:
-        return text.clean(title, text.LABEL_LIMIT)
-    return text.clean(name, text.LABEL_LIMIT) + text.clean(mark + kind, 2 * text.LABEL_LIMIT)
+    return text.titled(title, text.LABEL_LIMIT)
 
 
 def key(colour: str, marker: str, *, fill: str | None = None, line: Any = "none",

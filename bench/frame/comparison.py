@@ -1,0 +1,247 @@
+"""Two runs, devices, builds or runtimes set side by side, cell by cell.
+
+Cells are paired that are equal in all but what is compared. What else differs is refused by
+name: a ratio that means two things at once means nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+from bench.errors import UsageError
+from bench.frame.cells import Cell, pool_cells
+from bench.frame.ratio import Ratio, holm, ratio_of
+from bench.frame.trials import AnyPath, read_runs
+
+THRESHOLD = 0.03  # share of the median below which a difference is of no interest
+ERROR_RATE = 0.05  # chance of any wrong verdict of a kind in the whole comparison
+
+Verdict = Literal["slower", "faster", "same", "can't tell"]
+VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "can't tell", "same")
+
+
+class Pair(NamedTuple):
+    """One cell on both sides."""
+
+    a: Cell
+    b: Cell
+    ratio: Ratio  # of b over a
+    verdict: Verdict
+    reason: str | None  # why it can't be told
+
+
+class Comparison(NamedTuple):
+    """All pairs, the most telling first, and what found no partner."""
+
+    pairs: tuple[Pair, ...]
+    only_a: tuple[Cell, ...]
+    only_b: tuple[Cell, ...]
+    differs: tuple[str, ...]
+    threshold: float
+
+    def of(self, verdict: Verdict) -> tuple[Pair, ...]:
+        """The pairs with a verdict."""
+        return tuple(pair for pair in self.pairs if pair.verdict == verdict)
+
+    def frame(self) -> pd.DataFrame:
+        """One row a pair."""
+        return pd.DataFrame([row_of(pair) for pair in self.pairs], columns=list(ROW))
+
+    def _repr_html_(self) -> str:
+        html: str = self.frame().to_html(index=False, escape=True)
+        return html
+
+
+def compare(
+    a: AnyPath | Iterable[AnyPath],
+    b: AnyPath | Iterable[AnyPath],
+    *,
+    differs: Collection[str] = (),
+    threshold: float = THRESHOLD,
+    a_where: Mapping[str, str] | None = None,
+    b_where: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Set the cells of `b` against the equal ones of `a`.
+
+    `differs` names what is compared and may differ, out of `FIELDS`: nothing for two runs of
+    one thing, `["library"]` for two runtimes, `["device"]` for two phones. `a_where` and
+    `b_where` choose within a side, by the same names: `{"device": "Pixel 8"}`.
+    A ratio above 1 means that `b` takes longer. Verdicts hold at `threshold`: slower and
+    faster by more than it, same within it, all at 95 % for the whole comparison (Holm).
+    """
+    _known([*differs, *(a_where or {}), *(b_where or {})])
+    if not 0 < threshold < 1:
+        raise UsageError(f"the threshold is a share between 0 and 1, not {threshold}.")
+    free = _implied(differs)
+    side_a, side_b = (
+        _by_partner(_chosen(pool_cells(read_runs(path)), where), name, free)
+        for path, where, name in ((a, a_where, "first"), (b, b_where, "second"))
+    )
+    partners = [partner for partner in side_a if partner in side_b]
+    for partner in partners:
+        _refuse_other(side_a[partner], side_b[partner], free)
+    pairs = _judged([(side_a[p], side_b[p]) for p in partners], threshold)
+    return Comparison(
+        pairs=tuple(sorted(pairs, key=_importance)),
+        only_a=tuple(cell for partner, cell in side_a.items() if partner not in side_b),
+        only_b=tuple(cell for partner, cell in side_b.items() if partner not in side_a),
+        differs=tuple(differs),
+        threshold=threshold,
+    )
+
+
+# What a cell is of, by name. Several values mean that its trials differ among themselves.
+FIELDS: dict[str, Callable[[Cell], set[str]]] = {
+    "device": lambda cell: {cell.device_id},
+    "system": lambda cell: {cell.device.fingerprint or "not told"},
+    "virtual": lambda cell: {"virtual" if cell.virtual else "phone"},
+    "model": lambda cell: {cell.model.name},
+    "file": lambda cell: {trial.model_sha256 for trial in cell.trials},
+    "threads": lambda cell: {str(cell.config.threads)},
+    "delegate": lambda cell: {cell.config.delegate},
+    "affinity": lambda cell: {cell.config.affinity},
+    "runner": lambda cell: {t.runner.sha256 for t in cell.trials if t.runner},
+    "library": lambda cell: {t.runner.library_sha256 for t in cell.trials if t.runner},
+    "input": lambda cell: {measured.input_source for measured in cell.measurements},
+    "clock": lambda cell: {measured.clock for measured in cell.measurements},
+}
+PAIRED_BY = ("device", "model", "threads", "delegate", "affinity")
+# A phone brings its own build of Android; another ABI brings other binaries and another clock.
+_BROUGHT = {
+    "device": ("system", "virtual", "runner", "library", "clock"),
+    "model": ("file",),
+}
+
+
+def _known(names: Iterable[str]) -> None:
+    for name in names:
+        if name not in FIELDS:
+            raise UsageError(
+                f"{name!r} can't be compared.", next_step=f"Name one of {', '.join(FIELDS)}."
+            )
+
+
+def _implied(differs: Collection[str]) -> set[str]:
+    return {*differs, *(brought for name in differs for brought in _BROUGHT.get(name, ()))}
+
+
+def _chosen(cells: Sequence[Cell], where: Mapping[str, str] | None) -> list[Cell]:
+    """The measured cells that have the wanted values; a device is known by title or id."""
+
+    def fits(cell: Cell, name: str, wanted: str) -> bool:
+        told = {cell.title, cell.device_id} if name == "device" else FIELDS[name](cell)
+        return wanted in told
+
+    chosen = [c for c in cells if all(fits(c, *one) for one in (where or {}).items())]
+    if where and not chosen:
+        told = ", ".join(f"{name} {wanted}" for name, wanted in where.items())
+        raise UsageError(f"no trial is of {told}.", next_step="Look at the run with bench show.")
+    return [cell for cell in chosen if cell.latency is not None]
+
+
+def _by_partner(cells: Sequence[Cell], side: str, free: set[str]) -> dict[tuple[str, ...], Cell]:
+    """Cells by what their partners must share with them."""
+    found: dict[tuple[str, ...], Cell] = {}
+    for cell in cells:
+        for name, values in ((name, told(cell)) for name, told in FIELDS.items()):
+            if len(values) > 1:
+                raise UsageError(
+                    f"trials of {cell.model.name} on {cell.title} in the {side} run differ in"
+                    f" {name}: {_listed(values)}.",
+                    next_step="Compare one run at a time.",
+                )
+        partner = tuple(next(iter(FIELDS[n](cell))) for n in PAIRED_BY if n not in free)
+        if partner in found:
+            names = [
+                n for n in FIELDS if FIELDS[n](found[partner]) != FIELDS[n](cell)
+            ]  # fmt: skip
+            raise UsageError(
+                f"{cell.model.name} is in the {side} run with more than one {names[0]}.",
+                next_step=f"Choose a {names[0]} on each side.",
+            )
+        found[partner] = cell
+    return found
+
+
+def _refuse_other(a: Cell, b: Cell, free: set[str]) -> None:
+    for name, told in FIELDS.items():
+        if name not in free and told(a) != told(b):
+            raise UsageError(
+                f"{a.model.name} on {a.title}: the sides differ in {name}"
+                f" ({_listed(told(a))}; {_listed(told(b))}).",
+                next_step=f"If that is what you compare, say so: differs {name}.",
+            )
+
+
+def _listed(values: set[str]) -> str:
+    return ", ".join(value[:40] for value in sorted(values)) or "none"
+
+
+def _judged(cells: Sequence[tuple[Cell, Cell]], threshold: float) -> list[Pair]:
+    """Verdicts of all pairs at once, so that their number can't breed false ones."""
+    ratios = [ratio_of(_samples(a), _samples(b)) for a, b in cells]
+    told = [n for n, ratio in enumerate(ratios) if ratio.standard_error is not None]
+    changed = dict(zip(told, holm([_p_changed(ratios[n], threshold) for n in told]), strict=True))
+    same = dict(zip(told, holm([ratios[n].p_same(threshold) or 0.0 for n in told]), strict=True))
+    pairs = []
+    for number, ((a, b), ratio) in enumerate(zip(cells, ratios, strict=True)):
+        verdict: Verdict = "can't tell"
+        reason = None
+        if number not in changed:
+            reason = "a single repetition does not tell what differs from start to start"
+        elif changed[number] < ERROR_RATE:
+            verdict = "slower" if ratio.ratio > 1 else "faster"
+        elif same[number] < ERROR_RATE:
+            verdict = "same"
+        else:
+            reason = "too few repetitions, or too far apart"
+        pairs.append(Pair(a, b, ratio, verdict, reason))
+    return pairs
+
+
+def _p_changed(ratio: Ratio, threshold: float) -> float:
+    """Both directions are asked about, so the smaller chance counts twice."""
+    return min(1.0, 2 * min(ratio.p_slower(threshold) or 0.0, ratio.p_faster(threshold) or 0.0))
+
+
+def _samples(cell: Cell) -> list[tuple[float, ...]]:
+    return [measured.samples_us for measured in cell.measurements]
+
+
+def _importance(pair: Pair) -> tuple[int, float, str]:
+    """Verdicts in their order, then the largest change first."""
+    change = max(pair.ratio.ratio, 1 / pair.ratio.ratio)
+    return (VERDICTS.index(pair.verdict), -change, pair.a.model.name)
+
+
+ROW = (
+    "model", "device_a", "device_b", "virtual", "threads", "delegate", "affinity",
+    "median_a_us", "median_b_us", "ratio", "ratio_low", "ratio_high", "repetitions_a",
+    "repetitions_b", "verdict", "reason",
+)  # fmt: skip
+
+
+def row_of(pair: Pair) -> tuple[Any, ...]:
+    """A pair as the values of `ROW`."""
+    a, b = pair.a.latency, pair.b.latency
+    return (
+        pair.a.model.name,
+        pair.a.title,
+        pair.b.title,
+        pair.a.virtual or pair.b.virtual,
+        pair.a.config.threads,
+        pair.a.config.delegate,
+        pair.a.config.affinity,
+        a.median if a else None,
+        b.median if b else None,
+        pair.ratio.ratio,
+        pair.ratio.low,
+        pair.ratio.high,
+        a.repetitions if a else 0,
+        b.repetitions if b else 0,
+        pair.verdict,
+        pair.reason,
+    )

@@ -1,0 +1,70 @@
+"""A comparison as Markdown, for a pull request or a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from bench.frame.comparison import VERDICTS, Comparison, Pair
+from bench.report import text
+
+MOST_ROWS = 200  # of one verdict; a comment has its limits
+_HEAD = "| model | device | config | first, ms | second, ms | ratio | verdict |\n"
+_RULE = "| --- | --- | --- | ---: | ---: | ---: | --- |\n"
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """What changed in a table, what is the same folded up, and what was not compared."""
+    parts = [f"{_summary(comparison)}\n"]
+    if any(pair.a.virtual or pair.b.virtual for pair in comparison.pairs):
+        parts.append("**[virtual]: not a phone’s latency.**\n")
+    telling = [pair for pair in comparison.pairs if pair.verdict != "same"]
+    if telling:
+        parts.append(_table(telling))
+    if same := comparison.of("same"):
+        parts.append(
+            f"<details><summary>{len(same)} the same</summary>\n\n{_table(same)}\n</details>\n"
+        )
+    for cells, side in ((comparison.only_a, "first"), (comparison.only_b, "second")):
+        if cells:
+            names = sorted({plain(text.clean(cell.model.name)) for cell in cells})
+            shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if names[20:] else "")
+            parts.append(f"Only in the {side}: {shown}.\n")
+    return "\n".join(parts)
+
+
+def plain(name: str) -> str:
+    """A foreign string that Markdown takes as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|~$&@])", r"\\\1", name)
+
+
+def _summary(comparison: Comparison) -> str:
+    counts = [f"{len(comparison.of(verdict))} {verdict}" for verdict in VERDICTS]
+    shown = f"**{counts[0]}**, {', '.join(counts[1:])}" if comparison.pairs else "Nothing to pair"
+    what = f"; {', '.join(comparison.differs)} may differ" if comparison.differs else ""
+    return f"{shown} (threshold {comparison.threshold:.1%}{what})."
+
+
+def _table(pairs: Iterable[Pair]) -> str:
+    rows = [_row(pair) for pair in pairs]
+    more = f"\nand {len(rows) - MOST_ROWS} more\n" if len(rows) > MOST_ROWS else ""
+    return _HEAD + _RULE + "".join(rows[:MOST_ROWS]) + more
+
+
+def _row(pair: Pair) -> str:
+    return "| " + " | ".join(_cells(pair)) + " |\n"
+
+
+def _cells(pair: Pair) -> Iterator[str]:
+    title_a, title_b = (plain(text.titled(cell.title)) for cell in (pair.a, pair.b))
+    yield plain(text.clean(pair.a.model.name))
+    yield title_a if title_a == title_b else f"{title_a} → {title_b}"
+    yield plain(text.config_title(pair.a.config))
+    for cell in (pair.a, pair.b):
+        yield text.milliseconds(cell.latency.median if cell.latency else None)
+    low, high = pair.ratio.low, pair.ratio.high
+    interval = f" ({low:.3f}–{high:.3f})" if low is not None and high is not None else ""
+    yield f"{pair.ratio.ratio:.3f}{interval}"
+    bold = "**" if pair.verdict in ("slower", "faster") else ""
+    reason = f": {pair.reason}" if pair.reason else ""
+    yield f"{bold}{pair.verdict}{bold}{reason}"

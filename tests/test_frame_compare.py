@@ -1,0 +1,259 @@
+"""Two runs set side by side: what is paired, what is refused, what is a verdict."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import fabricated as made
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bench
+from bench.errors import UsageError
+from bench.frame.comparison import ROW, THRESHOLD
+from bench.frame.ratio import Ratio, holm, ratio_of, t_cdf, t_quantile
+from bench.records import Config, Device, Model, RunnerIdentity
+from bench.report.compared import comparison_markdown
+
+PHONE, OTHER = made.phone(), made.phone("B2", model="Acme Two", fingerprint="acme/two")
+NET, SECOND = made.MOBILENETS[0], made.MOBILENETS[1]
+
+
+def run(
+    results: Path,
+    medians_us: dict[Model, Sequence[float]],
+    device: Device = PHONE,
+    runner: RunnerIdentity = made.RUNNER,
+    config: Config | None = None,
+) -> Path:
+    """A run with one repetition of each model for each median."""
+    trials = [
+        made.trial(
+            device, net, repetition=number, config=config, runner=runner,
+            samples_us=made.samples_around(median_us, seed=round(median_us * 7) + number),
+        )
+        for net, medians in medians_us.items()
+        for number, median_us in enumerate(medians, start=1)
+    ]  # fmt: skip
+    return made.write_run(results, [device], list(medians_us), trials, repetitions=9)
+
+
+def test_a_run_is_the_same_as_itself(tmp_path: Path) -> None:
+    one = run(tmp_path, {NET: [1000, 1002, 1001, 999], SECOND: [500, 501, 500, 499]})
+    compared = bench.compare(one, one)
+    assert [pair.verdict for pair in compared.pairs] == ["same", "same"]
+    assert [pair.ratio.ratio for pair in compared.pairs] == [1.0, 1.0]
+
+
+def test_what_takes_longer_by_more_than_the_threshold_is_slower(tmp_path: Path) -> None:
+    a = run(tmp_path, {NET: [1000, 1003, 998, 1001], SECOND: [500, 501, 502, 499]})
+    b = run(tmp_path, {NET: [1100, 1102, 1099, 1098], SECOND: [450, 451, 449, 452]})
+    compared = bench.compare(a, b)
+    assert [(pair.a.model, pair.verdict) for pair in compared.pairs] == [
+        (NET, "slower"), (SECOND, "faster"),
+    ]  # fmt: skip
+    assert compared.pairs[0].ratio.ratio == pytest.approx(1.1, abs=0.01)
+
+
+def test_a_small_difference_is_not_slower_however_sure_it_is(tmp_path: Path) -> None:
+    a = run(tmp_path, {NET: [1000, 1000.5, 999.5, 1000]})
+    b = run(tmp_path, {NET: [1015, 1015.5, 1014.5, 1015]})
+    assert bench.compare(a, b).pairs[0].verdict == "same"
+    assert bench.compare(a, b, threshold=0.005).pairs[0].verdict == "slower"
+
+
+def test_repetitions_that_scatter_can_not_be_told(tmp_path: Path) -> None:
+    a = run(tmp_path, {NET: [1000, 1200, 900]})
+    b = run(tmp_path, {NET: [1100, 1350, 950]})
+    pair = bench.compare(a, b).pairs[0]
+    assert pair.verdict == "can't tell"
+    assert pair.reason is not None
+    assert pair.ratio.low is not None
+    assert pair.ratio.low < 1 < (pair.ratio.high or 0)
+
+
+def test_one_repetition_tells_nothing_of_starts(tmp_path: Path) -> None:
+    a, b = run(tmp_path, {NET: [1000]}), run(tmp_path, {NET: [2000]})
+    pair = bench.compare(a, b).pairs[0]
+    assert (pair.verdict, pair.ratio.low) == ("can't tell", None)
+    assert "single repetition" in str(pair.reason)
+
+
+def test_samples_do_not_stand_for_repetitions(tmp_path: Path) -> None:
+    """Three starts that scatter by 5 % are not made certain by a thousand samples each."""
+    dice = random.Random(1)
+    sides = [
+        [made.samples_around(1000 * math.exp(dice.gauss(0, 0.05)), 1000, seed=n) for n in range(3)]
+        for _ in range(2)
+    ]
+    ratio = ratio_of(*sides)
+    assert ratio.low is not None
+    assert ratio.high is not None
+    assert ratio.high / ratio.low > 1.1
+
+
+def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    dice = random.Random(7)
+
+    def cell() -> list[list[float]]:
+        return [
+            [1000 * start * (1 + dice.expovariate(60)) for _ in range(15)]
+            for start in (math.exp(dice.gauss(0, 0.02)) for _ in range(3))
+        ]
+
+    ratios = [ratio_of(cell(), cell()) for _ in range(400)]
+    held = sum((r.low or 9) <= 1 <= (r.high or 0) for r in ratios) / len(ratios)
+    assert 0.92 <= held <= 0.995
+
+
+def test_many_equal_cells_breed_no_false_verdict(tmp_path: Path) -> None:
+    dice = random.Random(3)
+    nets = [made.model(f"net{n}", macs=10**8 + n) for n in range(60)]
+
+    def side() -> Path:
+        medians = {n: [1000 * math.exp(dice.gauss(0, 0.012)) for _ in range(3)] for n in nets}
+        return run(tmp_path, medians)
+
+    compared = bench.compare(side(), side())
+    assert len(compared.pairs) == 60
+    assert not compared.of("slower")
+    assert not compared.of("faster")
+
+
+def test_what_has_no_partner_is_told_and_not_compared(tmp_path: Path) -> None:
+    a = run(tmp_path, {NET: [1000, 1001]})
+    b = run(tmp_path, {SECOND: [1000, 1001]})
+    compared = bench.compare(a, b)
+    assert compared.pairs == ()
+    assert [cell.model for cell in compared.only_a] == [NET]
+    assert [cell.model for cell in compared.only_b] == [SECOND]
+    assert "Only in the first: mobilenet" in comparison_markdown(compared)
+
+
+@pytest.mark.parametrize(
+    ("field", "change"),
+    [
+        ("library", {"runner": msgspec.structs.replace(made.RUNNER, library_sha256="f" * 64)}),
+        ("runner", {"runner": msgspec.structs.replace(made.RUNNER, sha256="f" * 64)}),
+        ("system", {"device": made.phone(fingerprint="acme/one:15")}),
+        ("virtual", {"device": made.phone(virtual=True)}),
+    ],
+)
+def test_what_differs_otherwise_is_refused_by_name_unless_it_is_what_is_compared(
+    tmp_path: Path, field: str, change: dict[str, object]
+) -> None:
+    a = run(tmp_path, {NET: [1000, 1001]})
+    b = run(tmp_path, {NET: [1000, 1001]}, **change)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"the sides differ in {field} .*say so: differs {field}"):
+        bench.compare(a, b)
+    assert len(bench.compare(a, b, differs=[field]).pairs) == 1
+
+
+def test_another_file_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    a = run(tmp_path, {NET: [1000, 1001]})
+    b = run(tmp_path, {msgspec.structs.replace(NET, sha256="f" * 64): [1000, 1001]})
+    with pytest.raises(UsageError, match="differ in file"):
+        bench.compare(a, b)
+
+
+def test_trials_of_one_cell_that_differ_among_themselves_are_refused(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(made.RUNNER, library_sha256="f" * 64)
+    mixed = [run(tmp_path, {NET: [1000]}), run(tmp_path, {NET: [1000]}, runner=other)]
+    with pytest.raises(UsageError, match="in the first run differ in library"):
+        bench.compare(mixed, mixed[0])
+
+
+def test_two_phones_are_compared_when_that_is_asked(tmp_path: Path) -> None:
+    nets = {NET: [1000, 1003, 998, 1001]}
+    a, b = run(tmp_path, nets), run(tmp_path, {NET: [2000, 2006, 1996, 2001]}, device=OTHER)
+    with_both = [a, b]
+    compared = bench.compare(
+        with_both, with_both, differs=["device"],
+        a_where={"device": "Acme One"}, b_where={"device": "Acme Two"},
+    )  # fmt: skip
+    assert compared.pairs[0].verdict == "slower"
+    assert compared.pairs[0].ratio.ratio == pytest.approx(2.0, abs=0.02)
+    with pytest.raises(UsageError, match="more than one device"):
+        bench.compare(with_both, with_both, differs=["device"])
+
+
+def test_threads_are_compared_within_one_run(tmp_path: Path) -> None:
+    trials = made.grid([PHONE], [NET], [Config(), Config(threads=4)], repetitions=4)
+    one = made.write_run(tmp_path, [PHONE], [NET], trials)
+    compared = bench.compare(
+        one, one, differs=["threads"], a_where={"threads": "1"}, b_where={"threads": "4"}
+    )
+    assert compared.pairs[0].verdict == "faster"
+
+
+def test_a_wrong_name_or_threshold_is_one_error(tmp_path: Path) -> None:
+    one = run(tmp_path, {NET: [1000, 1001]})
+    with pytest.raises(UsageError, match="'colour' can't be compared"):
+        bench.compare(one, one, differs=["colour"])
+    with pytest.raises(UsageError, match="threshold"):
+        bench.compare(one, one, threshold=3)
+    with pytest.raises(UsageError, match="no trial is of device Nokia"):
+        bench.compare(one, one, a_where={"device": "Nokia"})
+
+
+def test_failed_trials_and_reported_means_are_not_compared(tmp_path: Path) -> None:
+    trials = [made.failed(PHONE, NET), made.reported(PHONE, SECOND)]
+    one = made.write_run(tmp_path, [PHONE], [NET, SECOND], trials)
+    assert bench.compare(one, one).pairs == ()
+    assert "Nothing to pair" in comparison_markdown(bench.compare(one, one))
+
+
+def test_a_comparison_is_a_frame_and_markdown_whatever_the_names(tmp_path: Path) -> None:
+    evil = made.model("a|b `x` <script>$(id)\n*_", macs=None)
+    a, b = run(tmp_path, {evil: [1000, 1001]}), run(tmp_path, {evil: [2000, 2001]})
+    compared = bench.compare(a, b)
+    assert list(compared.frame().columns) == list(ROW)
+    assert compared.frame()["model"].tolist() == [evil.name]
+    assert "<script>" not in compared._repr_html_()
+    row = comparison_markdown(compared).splitlines()[-1]
+    assert row.replace("\\|", "").count("|") == 8
+    assert "\\<script\\>" in row
+
+
+def test_a_virtual_device_is_marked_in_markdown(tmp_path: Path) -> None:
+    device = made.virtual_phone()
+    one = run(tmp_path, {NET: [1000, 1001, 1000]}, device=device)
+    markdown = comparison_markdown(bench.compare(one, one))
+    assert "not a phone’s latency" in markdown
+    assert "Virtual Flagship \\[virtual\\]" in markdown
+
+
+@pytest.mark.parametrize(
+    ("chance", "freedom", "t"),  # of the printed tables
+    [(0.975, 1, 12.706), (0.975, 4, 2.776), (0.975, 30, 2.042), (0.95, 10, 1.812)],
+)
+def test_students_distribution_is_that_of_the_tables(
+    chance: float, freedom: float, t: float
+) -> None:
+    assert t_quantile(chance, freedom) == pytest.approx(t, abs=0.001)
+    assert t_cdf(t, freedom) == pytest.approx(chance, abs=0.0001)
+    assert t_cdf(-t, freedom) == pytest.approx(1 - chance, abs=0.0001)
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_only_raises_chances_and_keeps_their_order(chances: list[float]) -> None:
+    adjusted = holm(chances)
+    assert all(old <= new <= 1 for old, new in zip(chances, adjusted, strict=True))
+    ranked = sorted(range(len(chances)), key=lambda n: chances[n])
+    assert [adjusted[n] for n in ranked] == sorted(adjusted)
+
+
+def test_holm_is_that_of_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_cells_without_any_scatter_are_certain() -> None:
+    flat = [[1000.0] * 8] * 3
+    assert ratio_of(flat, flat).p_same(THRESHOLD) == 0.0
+    assert ratio_of(flat, [[1100.0] * 8] * 3).p_slower(THRESHOLD) == 0.0
+    assert Ratio(1.0, None, None, None, None).p_same(THRESHOLD) is None
