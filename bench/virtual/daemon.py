@@ -45,6 +45,8 @@ def main(arguments: list[str]) -> int:
         answer = Answer(phone=supervisor.start())
     except BenchError as error:
         answer = Answer(failed=str(error), usage=isinstance(error, UsageError))
+    except OSError as error:
+        answer = Answer(failed=f"The virtual phone can't be started here: {error}.")
     os.write(errand.ready_fd, encode(answer) + b"\n")
     os.close(errand.ready_fd)
     if answer.phone is None:

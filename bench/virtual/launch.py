@@ -56,6 +56,8 @@ class Answer(Record, frozen=True, kw_only=True):
 
 def start(options: Options, *, leash_fd: int | None) -> VirtualPhone:
     """Start a daemon, detached from this process but for the leash; returns when it serves."""
+    if sys.platform != "linux":
+        raise UsageError("A virtual phone needs Linux.", next_step="Use a Linux machine or VM.")
     where = state.folder()
     ready_read, ready_write = os.pipe()
     log_fd, log = tempfile.mkstemp(prefix="starting-", suffix=".log", dir=where)

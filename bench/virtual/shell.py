@@ -65,9 +65,9 @@ async def serve(stream: Stream, request: Request, world: World, processes: Proce
     leave = asyncio.create_task(stream.closed.wait())
     try:
         await asyncio.wait({talk, leave}, return_when=asyncio.FIRST_COMPLETED)
-        if stream.closed.is_set():
-            if not request.framed:  # `adb exec-in` ends its input by leaving
-                await asyncio.wait({talk}, timeout=_DRAIN_SECONDS)
+        if not talk.done() and not request.framed:  # `adb exec-in` ends its input by leaving
+            await asyncio.wait({talk}, timeout=_DRAIN_SECONDS)
+        if not talk.done() or talk.exception() is not None:
             await session.child.end_session()
     finally:
         for task in (talk, leave):
