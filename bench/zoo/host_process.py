@@ -1,4 +1,4 @@
-"""Runs one model, prints one line of JSON, ends. The one place where host runtimes are loaded.
+"""Runs one model, prints one line of JSON, ends: the one place where a host runtime runs models.
 
 It runs by its path and imports nothing of `bench`, so that any Python with NumPy and a
 runtime can run it; `host.py` starts it and says what to do in its only argument.
