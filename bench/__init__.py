@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.engine import run_sweep
-    from bench.frame import compare, load, load_cells, load_ops, load_samples
+    from bench.frame import compare, export, load, load_cells, load_ops, load_samples
     from bench.report import plots as plot
     from bench.report import render_report
 
@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "compare",
+    "export",
     "load",
     "load_cells",
     "load_ops",
@@ -35,6 +36,7 @@ __all__ = [
 
 _ROOMS = {
     "compare": "bench.frame",
+    "export": "bench.frame",
     "load": "bench.frame",
     "load_cells": "bench.frame",
     "load_ops": "bench.frame",

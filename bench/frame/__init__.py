@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bench.frame.cells import load_cells
 from bench.frame.comparison import Comparison, compare
+from bench.frame.files import export
 from bench.frame.samples import load_ops, load_samples
 from bench.frame.trials import load
 
-__all__ = ["Comparison", "compare", "load", "load_cells", "load_ops", "load_samples"]
+__all__ = ["Comparison", "compare", "export", "load", "load_cells", "load_ops", "load_samples"]
