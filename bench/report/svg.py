@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 from markupsafe import Markup
 
-from bench.report.plots.look import STYLE, VARIABLES
+from bench.report.plots.look import GLYPH_WARNING, STYLE, VARIABLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +30,7 @@ def inline_svg(figure: Figure, *, name: str, title: str, description: str) -> Ma
     """
     buffer = io.StringIO()
     with mpl.rc_context(STYLE | _SVG), warnings.catch_warnings():
-        # The page's own fonts draw what DejaVu Sans, used for measuring, lacks.
-        warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+        warnings.filterwarnings("ignore", message=GLYPH_WARNING)
         figure.savefig(buffer, format="svg", metadata=_NO_METADATA, transparent=True)
     root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 -- matplotlib wrote it
     _rewrite(root, name)

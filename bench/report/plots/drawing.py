@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.report import text
-from bench.report.plots.look import INK, MARKERS, SERIES, SIZE
+from bench.report.plots.look import GLYPH_WARNING, INK, MARKERS, SERIES, SIZE, STYLE
 
 MOST_DEVICES = len(SERIES)
 MOST_WHISKERS = 200  # points with whiskers; more would be a smear, and slow to draw
@@ -23,6 +26,17 @@ DOTTED = (0, (1, 2))
 
 Floats = npt.NDArray[np.float64]
 Key = tuple[Line2D, str]
+
+
+class Plot(Figure):
+    """A figure that a notebook shows as it is."""
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        with mpl.rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=GLYPH_WARNING)
+            self.savefig(drawn, format="png", dpi=120)
+        return drawn.getvalue()
 
 
 class Series(NamedTuple):
@@ -89,7 +103,7 @@ def figure_of(title: str, measured: pd.DataFrame, *, columns: int = 1) -> tuple[
 
     Returns the figure and its axes, an array of them for several columns.
     """
-    figure = Figure(figsize=SIZE, layout="constrained")
+    figure = Plot(figsize=SIZE, layout="constrained")
     axes = figure.subplots(1, columns)
     virtual = measured["virtual"].to_numpy(dtype=bool) if len(measured) else np.array([False])
     if virtual.all():

@@ -41,6 +41,9 @@ VARIABLES = {
 SIZE = (5.0, 3.9)  # inches; small, so that its text is still read on a phone's screen
 LOG_FROM = 5.0  # an axis is logarithmic when its largest value is so many times its smallest
 
+# A page's or a reader's own fonts draw what DejaVu Sans, used for measuring, lacks.
+GLYPH_WARNING = r"Glyph .* missing from font"
+
 STYLE: Any = {
     "font.size": 9.5,
     "font.family": "DejaVu Sans",
