@@ -248,10 +248,18 @@ def test_phones_listen_on_loopback_only(phone: VirtualPhone) -> None:
 def test_a_host_that_ignores_flow_control_is_let_go(phone: VirtualPhone) -> None:
     with _Device(phone) as device:
         stream = device.open("shell,v2,raw:sleep 1000")
-        for _ in range(3):  # the service reads nothing, so the second one is too much
-            device.send(protocol.WRTE, 1, stream, b"\0" * 10)
         with pytest.raises(ConnectionError):
+            for _ in range(40):  # the service reads nothing; some of it is waited for
+                device.send(protocol.WRTE, 1, stream, b"\0" * protocol.MAX_PAYLOAD)
             device.read_until(stream, b"never")
+
+
+def test_data_that_adb_flushes_without_an_acknowledgement_is_taken(phone: VirtualPhone) -> None:
+    with _Device(phone) as device:
+        stream = device.open("exec:cat")
+        for part in (b"one ", b"two ", b"three"):
+            device.send(protocol.WRTE, 1, stream, part)
+        device.read_until(stream, b"one two three")
 
 
 def test_a_command_that_cannot_be_started_says_why(phone: VirtualPhone) -> None:

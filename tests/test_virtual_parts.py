@@ -48,7 +48,7 @@ def test_a_separator_in_a_property_does_not_break_the_banner() -> None:
 @pytest.mark.parametrize("name", virtual.profiles())
 def test_every_profile_says_virtual_and_has_the_files_that_hosts_read(name: str) -> None:
     chosen = profile.load(name)
-    props = tree.properties(chosen, name=name, port=6601, fidelity="full")
+    props = tree.properties(chosen, name=name, serialno="V1", fidelity="full")
     files = tree.entries(chosen, props)
     assert "irtual" in props["ro.product.model"]
     cpus = [cpu for cluster in chosen.cpu.clusters for cpu in cluster.cpus]
@@ -75,19 +75,10 @@ def test_the_three_profiles_are_three_makers_phones() -> None:
 def test_a_profile_cannot_hide_that_the_phone_is_virtual() -> None:
     chosen = profile.load("small")
     chosen.properties.update({"ro.bench.virtual": "0", "ro.bench.virtual.fidelity": "real"})
-    props = tree.properties(chosen, name="small", port=6601, fidelity="reduced")
+    props = tree.properties(chosen, name="small", serialno="V1", fidelity="reduced")
     assert props["ro.bench.virtual"] == "1"
     assert props["ro.bench.virtual.fidelity"] == "reduced"
     assert props["ro.bench.virtual.libc"] == "glibc"
-
-
-def test_two_ports_are_two_identities() -> None:
-    chosen = profile.load("flagship")
-    serials = {
-        tree.properties(chosen, name="flagship", port=port, fidelity="full")["ro.serialno"]
-        for port in (6601, 6602)
-    }
-    assert serials == {"VIRTUALFLAGSHIP6601", "VIRTUALFLAGSHIP6602"}
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:

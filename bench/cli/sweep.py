@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -111,9 +112,11 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbSer
 
     server = stack.enter_context(device.private_server())
     booted: dict[str, AdbServer] = {}
-    for name in names:
+    for number, name in enumerate(names, start=1):
         profile = name.partition(":")[2] or "flagship"
-        phone = stack.enter_context(virtual.booted(profile))
+        # The same phone again when the sweep is resumed, whatever its port will be then.
+        serialno = f"VIRTUAL{re.sub('[^A-Z0-9]', '', profile.upper())[:20]}{number}"
+        phone = stack.enter_context(virtual.booted(profile, serialno=serialno))
         server.connect_tcp(phone.serial)
         booted[phone.serial] = server
     return booted

@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("up")(up)
     group.command("down")(down)
     group.command("list")(list_)
+    group.command("fault")(fault)
     app.add_typer(group, name="virtual")
 
 
@@ -25,6 +26,9 @@ def up(
     port: Annotated[
         int | None, typer.Option(help="The port on 127.0.0.1. Without it: a free one.")
     ] = None,
+    disk_mb: Annotated[
+        int | None, typer.Option(help="Size of /data/local/tmp. Without it: the profile's.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Boot a virtual phone that stays up until `bench virtual down`.
@@ -33,7 +37,7 @@ def up(
     """
     from bench import virtual
 
-    phone = virtual.up(profile, port=port)
+    phone = virtual.up(profile, port=port, disk_mb=disk_mb)
     if json:
         print_json([phone])
         return
@@ -80,3 +84,22 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     else:
         print("No virtual phone is up.")
     print(f"Profiles: {', '.join(virtual.profiles())}")
+
+
+def fault(
+    port: Annotated[int, typer.Argument(help="The phone's port.")],
+    kind: Annotated[
+        str, typer.Argument(help="unauthorized, offline, drop, or clear to end them all.")
+    ],
+    after_bytes: Annotated[
+        int | None, typer.Option(help="For drop: once so much of a push has come.")
+    ] = None,
+) -> None:
+    """Order something to go wrong with a virtual phone.
+
+    Example: bench virtual fault 6601 drop --after-bytes 1000000
+    """
+    from bench import virtual
+
+    arguments = {} if after_bytes is None else {"after_bytes": after_bytes}
+    virtual.fault(port, kind, **arguments)

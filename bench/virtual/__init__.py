@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from msgspec import structs
+
 from bench.errors import UsageError
 from bench.virtual import control, launch, state
 from bench.virtual import profile as _profile
@@ -43,14 +45,24 @@ def up(
     disk_mb: int | None = None,
     features: tuple[str, ...] | None = None,
     fidelity: str | None = None,
+    serialno: str | None = None,
 ) -> VirtualPhone:
     """Start a phone that lives until `down`; returns when it accepts adb.
 
     `disk_mb` is the size of /data/local/tmp. `features` are those of the ADB protocol: without
     shell_v2 and stat_v2 it is an old phone. `fidelity` None takes the full one where the host
-    allows it; the environment variable BENCH_VIRTUAL_FIDELITY stands in for None.
+    allows it; the environment variable BENCH_VIRTUAL_FIDELITY stands in for None. `serialno` is
+    what the phone calls itself.
     """
-    return _start(profile, port, disk_mb, features, fidelity, leash_fd=None)
+    options = launch.Options(
+        profile=profile,
+        port=port,
+        disk_mb=disk_mb,
+        features=features,
+        fidelity=fidelity,
+        serialno=serialno,
+    )
+    return _start(options, leash_fd=None)
 
 
 @contextmanager
@@ -61,12 +73,21 @@ def booted(
     disk_mb: int | None = None,
     features: tuple[str, ...] | None = None,
     fidelity: str | None = None,
+    serialno: str | None = None,
 ) -> Iterator[VirtualPhone]:
     """A phone for the time of a `with` block, which doesn't outlive this process either."""
+    options = launch.Options(
+        profile=profile,
+        port=port,
+        disk_mb=disk_mb,
+        features=features,
+        fidelity=fidelity,
+        serialno=serialno,
+    )
     leash_read, leash_write = os.pipe()
     try:
         try:
-            phone = _start(profile, port, disk_mb, features, fidelity, leash_fd=leash_read)
+            phone = _start(options, leash_fd=leash_read)
         finally:
             os.close(leash_read)
         try:
@@ -133,20 +154,9 @@ def _find(port: int) -> state.Entry:
     )
 
 
-def _start(
-    profile: str,
-    port: int | None,
-    disk_mb: int | None,
-    features: tuple[str, ...] | None,
-    fidelity: str | None,
-    *,
-    leash_fd: int | None,
-) -> VirtualPhone:
-    wanted = fidelity or os.environ.get("BENCH_VIRTUAL_FIDELITY") or None
-    options = launch.Options(
-        profile=profile, port=port, disk_mb=disk_mb, features=features, fidelity=wanted
-    )
-    phone = launch.start(options, leash_fd=leash_fd)
+def _start(options: launch.Options, *, leash_fd: int | None) -> VirtualPhone:
+    wanted = options.fidelity or os.environ.get("BENCH_VIRTUAL_FIDELITY") or None
+    phone = launch.start(structs.replace(options, fidelity=wanted), leash_fd=leash_fd)
     for note in phone.notes:
         print(f"Warning: virtual phone {phone.serial}: {note}.", file=sys.stderr)
     return phone

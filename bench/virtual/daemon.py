@@ -8,6 +8,7 @@ gone, and removes what is left. The phone's process can't outlive it.
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import signal
 import socket
@@ -168,8 +169,9 @@ class _Supervisor:
     def _plan(self, fidelity: tree.Fidelity, refusal: str | None) -> inside.Plan:
         options, chosen = self._options, self._profile
         root = self._world_folder or ""
+        own = re.sub(r"[^A-Z0-9]", "", chosen.name.upper()) + str(self._port)
         properties = tree.properties(
-            chosen, name=options.profile, port=self._port, fidelity=fidelity
+            chosen, name=options.profile, serialno=options.serialno or own, fidelity=fidelity
         )
         return inside.Plan(
             fidelity=fidelity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -28,10 +29,13 @@ class Options(Record, frozen=True, kw_only=True):
     disk_mb: int | None = None
     features: tuple[str, ...] | None = None
     fidelity: str | None = None  # full, reduced, or the best to be had
+    serialno: str | None = None  # what the phone calls itself; None: by profile and port
 
     def __post_init__(self) -> None:
         if self.disk_mb is not None and self.disk_mb < 1:
             raise UsageError(f"A phone's disk has at least 1 MB, not {self.disk_mb}.")
+        if self.serialno is not None and not re.fullmatch(r"[A-Z0-9]{1,40}", self.serialno):
+            raise UsageError(f"A serial number is capital letters and digits: {self.serialno!r}.")
         if self.fidelity not in (None, "full", "reduced"):
             raise UsageError(f"A world's fidelity is full or reduced, not {self.fidelity!r}.")
 

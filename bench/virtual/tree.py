@@ -47,18 +47,17 @@ class Link:
 Entry = File | Link
 
 
-def properties(profile: Profile, *, name: str, port: int, fidelity: Fidelity) -> dict[str, str]:
+def properties(profile: Profile, *, name: str, serialno: str, fidelity: Fidelity) -> dict[str, str]:
     """What getprop tells; that the phone is virtual is set last, whatever the profile says."""
     abi = ABIS.get(platform.machine(), platform.machine())
-    serial = re.sub(r"[^A-Z0-9]", "", profile.name.upper()) + str(port)
     return {
         **profile.properties,
         "ro.product.cpu.abi": abi,
         "ro.product.cpu.abilist": abi,
         "ro.product.cpu.abilist32": "",
         "ro.product.cpu.abilist64": abi,
-        "ro.boot.serialno": serial,
-        "ro.serialno": serial,
+        "ro.boot.serialno": serialno,
+        "ro.serialno": serialno,
         "ro.bench.virtual": "1",
         "ro.bench.virtual.profile": name,
         "ro.bench.virtual.fidelity": fidelity,
