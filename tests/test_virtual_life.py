@@ -247,11 +247,15 @@ def test_phones_listen_on_loopback_only(phone: VirtualPhone) -> None:
 
 def test_a_host_that_ignores_flow_control_is_let_go(phone: VirtualPhone) -> None:
     with _Device(phone) as device:
-        stream = device.open("shell,v2,raw:sleep 1000")
+        stream = device.open("exec:sleep 1000")  # reads nothing; some of it is waited for
         with pytest.raises(ConnectionError):
-            for _ in range(40):  # the service reads nothing; some of it is waited for
-                device.send(protocol.WRTE, 1, stream, b"\0" * protocol.MAX_PAYLOAD)
-            device.read_until(stream, b"never")
+            _flood(device, stream)
+
+
+def _flood(device: _Device, stream: int) -> None:
+    for _ in range(40):
+        device.send(protocol.WRTE, 1, stream, b"\0" * protocol.MAX_PAYLOAD)
+    device.read_until(stream, b"never")
 
 
 def test_data_that_adb_flushes_without_an_acknowledgement_is_taken(phone: VirtualPhone) -> None:
