@@ -1,0 +1,317 @@
+"""The lines of a stream sorted into runs of the tool, and what each run said of itself.
+
+A run begins with `STARTING!`, or, where the beginning is missing (logcat keeps only the newest
+lines), with a line that can't come so late in a run: parameters after a loaded model, counts after
+a summary. Processes of a logcat are kept apart by their ids.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bench.runtime.benchmark_model.delegation import Applied
+from bench.runtime.benchmark_model.lines import Line, Stream
+from bench.runtime.benchmark_model.timings import (
+    NUMBER,
+    Count,
+    Summary,
+    read_count,
+    read_summary,
+)
+from bench.runtime.benchmark_model.words import read_applied, read_created, read_failure
+
+
+class Failure(NamedTuple):
+    stage: str
+    text: str
+
+
+@dataclass(slots=True)
+class Run:
+    """One run as far as it was printed. `rank` is how far it came, see `_RANKS`."""
+
+    rank: int = 0
+    counts: list[Count] = field(default_factory=list)
+    summary: Summary | None = None
+    block: dict[str, tuple[float, int | None]] = field(default_factory=dict)  # ms, runs
+    init_ms: float | None = None
+    growth_mb: float | None = None  # of memory since the start; None: not told
+    parameters: dict[str, str] = field(default_factory=dict)
+    unconsumed: list[str] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    applied: list[Applied] = field(default_factory=list)
+    created: set[str] = field(default_factory=set)  # families whose delegate was created
+    opengl: bool = False
+    profile: list[str] = field(default_factory=list)
+    damaged: str | None = None  # a line that should be a number and is none
+    markers: set[str] = field(default_factory=set)  # what tells the generation
+
+    def absorb(self, other: Run) -> None:
+        """Add what the same run said in another stream."""
+        self.counts += other.counts
+        self.summary = self.summary or other.summary
+        self.block = self.block or other.block
+        self.init_ms = self.init_ms if self.init_ms is not None else other.init_ms
+        self.growth_mb = self.growth_mb if self.growth_mb is not None else other.growth_mb
+        self.parameters = other.parameters | self.parameters
+        self.unconsumed += other.unconsumed
+        self.failures += other.failures
+        self.applied += other.applied
+        self.created |= other.created
+        self.opengl |= other.opengl
+        self.profile += other.profile
+        self.damaged = self.damaged or other.damaged
+        self.markers |= other.markers
+
+
+_HEAD, _LOADED, _READY, _RUNNING, _DONE = 1, 2, 3, 4, 5
+
+
+def sort_runs(stream: Stream) -> list[Run]:
+    """The runs of a stream in the order that they began; at least one, perhaps empty."""
+    open_runs: dict[str | None, Run] = {}
+    runs: list[Run] = []
+    for line in stream.lines:
+        if not line.text:
+            continue
+        run = open_runs.get(line.process)
+        if run is None or _starts_run(line, run):
+            run = Run()
+            open_runs[line.process] = run
+            runs.append(run)
+        _take(run, line)
+    if not runs:
+        runs.append(Run())
+    if stream.logcat:
+        for run in runs:
+            run.markers.add("logcat")
+    return runs
+
+
+def _starts_run(line: Line, run: Run) -> bool:
+    """Whether this line can't belong to the run so far."""
+    rank = _rank(line)
+    if rank is None or run.rank == 0:
+        return False
+    if rank == 0:
+        return True
+    if rank in (_HEAD, _LOADED):
+        return run.rank > rank or line.text.partition(": [")[0] in run.parameters
+    if rank == _READY:
+        return run.rank >= _READY
+    if rank == _RUNNING:
+        return run.rank >= _DONE
+    summary = read_summary(line.text, whole=line.whole)
+    return (
+        summary is not None
+        and run.summary is not None
+        and summary._replace(whole=True) != run.summary._replace(whole=True)
+    )
+
+
+def _rank(line: Line) -> int | None:
+    text = line.text
+    word = text.partition(" ")[0]
+    if word[:6] == "count=":
+        return _RUNNING
+    if word not in _RANKED_WORDS:
+        return None
+    for start, rank in _RANKS:
+        if text.startswith(start):
+            return rank
+    return None
+
+
+_RANKS = (
+    ("STARTING!", 0),
+    ("Log parameter values verbosely: [", _HEAD),
+    ("Min num runs: [", _HEAD),
+    ("Num runs: [", _HEAD),
+    ("Num threads: [", _HEAD),
+    ("Graph: [", _HEAD),
+    ("Loaded model ", _LOADED),
+    ("Loading model from: ", _LOADED),
+    ("Initialized session in ", _READY),
+    ("Running benchmark for ", _RUNNING),
+    ("Inference timings in us: ", _DONE),
+    ("Average inference timings in us: ", _DONE),
+    ("========== BENCHMARK RESULTS", _DONE),
+)
+_RANKED_WORDS = {start.partition(" ")[0] for start, _ in _RANKS}
+
+
+def _take(run: Run, line: Line) -> None:
+    rank = _rank(line)
+    if rank is not None:
+        run.rank = max(run.rank, rank, _HEAD)
+    if line.marked and rank is not None:
+        run.markers.add("level")
+    if line.source and "benchmark_litert_model" in line.source:
+        run.markers.add("litert")
+    if rank == _DONE or (rank == _RUNNING and line.text[0] == "c"):
+        _take_figures(run, line)
+    elif _in_profile(run, line.text):
+        run.profile.append(line.text)
+    elif not _take_fact(run, line):
+        _take_words(run, line)
+
+
+def _in_profile(run: Run, text: str) -> bool:
+    if run.profile:
+        return not _starts_fact(text) and not _ENDS_PROFILE.match(text)
+    return bool(_STARTS_PROFILE.match(text))
+
+
+_STARTS_PROFILE = re.compile(
+    r"Profiling Info for |Operator-wise Profiling Info|=+ Run Order =|\[node type\]|node type, "
+    r"|Primary graph |Delegate internal"
+)
+_ENDS_PROFILE = re.compile(r"Benchmarking failed|Aborted|Segmentation fault|Killed|Saved? ")
+
+
+def _take_figures(run: Run, line: Line) -> None:
+    text = line.text
+    if text[0] == "c":
+        count = read_count(text) if line.whole else None
+        if count is not None:
+            run.counts.append(count)
+        elif line.whole:
+            run.damaged = run.damaged or text
+        if " p5=" in text:
+            run.markers.add("percentiles")
+        return
+    if text[0] == "=":
+        run.markers.add("litert")
+        return
+    summary = read_summary(line.text, whole=line.whole)
+    if summary is not None:
+        run.summary = summary
+        run.markers.add("old summary" if summary.old else "summary")
+    elif line.whole:
+        run.damaged = run.damaged or text
+
+
+def _starts_fact(text: str) -> bool:
+    return text.partition(" ")[0] in _FACTS
+
+
+def _take_fact(run: Run, line: Line) -> bool:
+    """Read a line that is known by its first word; False for any other."""
+    read = _FACTS.get(line.text.partition(" ")[0])
+    return read is not None and line.whole and read(run, line.text)
+
+
+def _take_session(run: Run, text: str) -> bool:
+    found = re.match(rf"Initialized session in ({NUMBER}) ?ms\.?$", text)
+    if found:
+        run.init_ms = float(found[1])
+    return found is not None
+
+
+def _take_memory(run: Run, text: str) -> bool:
+    for marker, pattern in _MEMORY:
+        found = pattern.match(text)
+        if found:
+            run.markers.add(marker)
+            # 0 of 0 is what a kernel prints that keeps no account, not a model without memory.
+            run.growth_mb = float(found["overall"]) or None
+            return True
+    return False
+
+
+_MEMORY = (
+    (
+        "delta",
+        re.compile(
+            r"Memory footprint delta from the start of the tool \(MB\): "
+            rf"init={NUMBER} overall=(?P<overall>{NUMBER})$"
+        ),
+    ),
+    (
+        "footprint",
+        re.compile(rf"Peak memory footprint \(MB\): init={NUMBER} overall=(?P<overall>{NUMBER})$"),
+    ),
+    (
+        "resident",
+        re.compile(
+            r"\[Overall\] - Memory usage: max resident set size(?:/physical footprint)? = "
+            rf"(?P<overall>{NUMBER}) MB(?:, .*)?$"
+        ),
+    ),
+    ("block", re.compile(rf"Overall footprint: +(?P<overall>{NUMBER}) MB$")),
+)
+
+
+def _take_block(run: Run, text: str) -> bool:
+    found = _BLOCK.match(text)
+    if found:
+        runs = int(found["runs"]) if found["runs"] else None
+        run.block.setdefault(found["name"], (float(found["value"]), runs))
+        run.rank = max(run.rank, _DONE)
+        run.markers.add("litert")
+    return found is not None
+
+
+_BLOCK = re.compile(
+    r"(?P<name>Model initialization|Warmup \((?:first|avg)\)|Inference \((?:avg|min|max|std)\)): +"
+    r"(?P<value>\d{1,12}\.\d\d)(?: ms)?(?: \((?P<runs>\d{1,10}) runs\))?$"
+)
+
+
+def _take_unconsumed(run: Run, text: str) -> bool:
+    run.unconsumed += text.removeprefix("Unconsumed cmdline flags:").split()
+    return True
+
+
+def _take_applied(run: Run, text: str) -> bool:
+    applied = read_applied(text)
+    if applied is not None:
+        run.applied.append(applied)
+    return applied is not None
+
+
+def _take_created(run: Run, text: str) -> bool:
+    family = read_created(text)
+    if family is not None:
+        run.created.add(family)
+    return family is not None
+
+
+_FACTS: dict[str, Callable[[Run, str], bool]] = {
+    "Initialized": _take_session,
+    "Memory": _take_memory,
+    "Peak": _take_memory,
+    "[Overall]": _take_memory,
+    "Overall": _take_memory,
+    "Model": _take_block,
+    "Warmup": _take_block,
+    "Inference": _take_block,
+    "Unconsumed": _take_unconsumed,
+    "Explicitly": _take_applied,
+    "Applied": _take_applied,
+    "Though": _take_applied,
+    "Replacing": _take_applied,
+    "Created": _take_created,
+}
+
+
+def _take_words(run: Run, line: Line) -> None:
+    """Read parameters by their brackets, and what has no first word of its own."""
+    text = line.text
+    if text.endswith("]") and ": [" in text:
+        name, _, value = text[:-1].partition(": [")
+        run.parameters.setdefault(name.rstrip(), value)
+    elif text == "Initialized OpenGL-based API." or text.startswith("Falling back to OpenGL"):
+        run.opengl = True
+    elif line.level == "FATAL":
+        run.failures.append(Failure("process", text))
+    elif not text.startswith(_HARMLESS) and not _take_applied(run, text):
+        stage = read_failure(text)
+        if stage is not None:
+            run.failures.append(Failure(stage, text))
+
+
+_HARMLESS = ("Loaded model ", "Loading model from: ", "Using signature: ", "-> Signature Key: ")
