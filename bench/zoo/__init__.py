@@ -3,7 +3,7 @@
     spec = ModelSpec(family="mobilenet_v1", axes={"alpha": 0.5, "resolution": 224})
     model = realize(spec, Path("cache"))
 
-A new family is one file with a `FAMILY` and one line in `FAMILIES`; docs/models.md shows how.
+A new family is one file with a `FAMILY` and one line in `FAMILIES`; docs/develop.md shows how.
 """
 
 from __future__ import annotations
