@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -42,6 +43,11 @@ LINK = ["-pie", "-s"]
 ANDROID_LINK = ["-Wl,-z,max-page-size=16384", "-Wl,-z,common-page-size=16384"]
 
 
+# Android's ABI for 32-bit ARM: floats in core registers between functions, VFP within them, and
+# nothing of NEON. Zig's own softfp baseline would have no floating point unit at all.
+ARMV7 = ("-mcpu=generic+v7a+vfp3d16-d32-neon", "-mfloat-abi=softfp")
+
+
 class BuildError(Exception):
     """The runner can't be built; says why and what to do."""
 
@@ -51,6 +57,7 @@ class Target(NamedTuple):
 
     name: str
     zig: str
+    processor: tuple[str, ...] = ()  # for Zig; empty: its own baseline is that of Android
 
     @property
     def android(self) -> bool:
@@ -62,6 +69,8 @@ TARGETS = (
     Target("aarch64-linux-gnu", "aarch64-linux-gnu.2.17"),
     Target("aarch64-linux-android", "aarch64-linux-android"),
     Target("x86_64-linux-android", "x86_64-linux-android"),
+    Target("arm-linux-android", "arm-linux-androideabi", ARMV7),
+    Target("i686-linux-android", "x86-linux-android", ("-mcpu=i686+sse3",)),
 )
 
 
@@ -96,7 +105,8 @@ def build(root: Path, target: Target, folder: Path) -> Path:
     sources = root / SOURCES
     flags = [*COMPILE, f'-DRUNNER_VERSION="{_package_version(root)}"']
     flags += LINK + (ANDROID_LINK if target.android else [])
-    wanted = _digest_of_inputs(sources, [target.zig, compiler.version, *flags])
+    words = [target.zig, *target.processor, compiler.version, *flags]
+    wanted = _digest_of_inputs(sources, words)
     runner, stamp = folder / RUNNER, folder / "build.json"
     if _is_up_to_date(runner, stamp, wanted):
         return runner
@@ -104,10 +114,14 @@ def build(root: Path, target: Target, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="bench-build-") as scratch:
         built = Path(scratch) / RUNNER
         _compile(sources, target, compiler, flags, built)
-        _put(runner, built.read_bytes(), mode=0o755)
+        content = bytearray(built.read_bytes())
+        if target.android:
+            _drop_pie_flag(content)
+        _put(runner, bytes(content), mode=0o755)
     record = {
         "target": target.name,
         "inputs": wanted,
+        "version": _package_version(root),
         "compiler": compiler.version,
         "sha256": _sha256(runner.read_bytes()),
     }
@@ -126,6 +140,28 @@ def _compile(
     _run([*compiler.command, *flags, *files, *extra, "-o", str(built)], sources, target)
 
 
+def _drop_pie_flag(elf: bytearray) -> None:
+    """Clear DF_1_PIE, which says nothing that the file's type doesn't say.
+
+    The linker of Android 6 doesn't know the flag and warns of it at each start, and on phones
+    without shell_v2 the warning lands among the results.
+    """
+    wide = elf[4] == 2
+    table, (size, count) = (
+        struct.unpack_from("<Q" if wide else "<I", elf, 32 if wide else 28)[0],
+        struct.unpack_from("<HH", elf, 54 if wide else 42),
+    )
+    for header in range(table, table + size * count, size):
+        kind, at = struct.unpack_from("<I4xQ" if wide else "<II", elf, header)
+        while kind == 2:  # PT_DYNAMIC; it ends with DT_NULL
+            tag, value = struct.unpack_from("<QQ" if wide else "<II", elf, at)
+            if tag == 0x6FFFFFFB:  # DT_FLAGS_1
+                struct.pack_into("<QQ" if wide else "<II", elf, at, tag, value & ~0x08000000)
+            if tag == 0:
+                break
+            at += 16 if wide else 8
+
+
 def _bionic_parts(sources: Path, compiler: Compiler, scratch: Path) -> list[str]:
     """An entry point, and libraries of the right names for the linker to look into."""
     libraries = []
@@ -135,7 +171,8 @@ def _bionic_parts(sources: Path, compiler: Compiler, scratch: Path) -> list[str]
         command = [*compiler.c_command, *flags, f"bionic/{name}.c", "-o", str(library)]
         _run(command, sources, None)
         libraries.append(str(library))
-    return ["-nostdlib", "-ffreestanding", "bionic/start.cc", *libraries]
+    freestanding = ["-nostdlib", "-rtlib=compiler-rt", "-ffreestanding"]  # 32 bit divides by calls
+    return [*freestanding, "bionic/start.cc", *libraries]
 
 
 def _compiler(target: Target) -> Compiler:
@@ -144,7 +181,7 @@ def _compiler(target: Target) -> Compiler:
         return _ndk_compiler(target, Path(ndk))
     zig = (sys.executable, "-m", "ziglang")
     version = _zig_version(zig)
-    where = ("-target", target.zig)
+    where = ("-target", target.zig, *target.processor)
     return Compiler(
         command=(*zig, "c++", *where),
         c_command=(*zig, "cc", *where),
@@ -172,7 +209,8 @@ def _ndk_compiler(target: Target, ndk: Path) -> Compiler:
             f"ANDROID_NDK_HOME is {str(ndk)!r}, but there is no {clang}. "
             "Point it to an unpacked NDK, or unset it to build with Zig."
         )
-    command = (str(clang), f"--target={target.name}{NDK_API}", "-nostdlib++")
+    triple = target.name.replace("arm-linux-android", "armv7a-linux-androideabi")
+    command = (str(clang), f"--target={triple}{NDK_API}", "-nostdlib++")
     version = _run([str(clang), "--version"], Path.cwd(), None).splitlines()[0]
     return Compiler(command=command, c_command=command, version=version, needs_stubs=False)
 
@@ -220,7 +258,7 @@ def _package_version(root: Path) -> str:
 
 
 def _digest_of_inputs(sources: Path, words: Sequence[str]) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in sorted(p for p in sources.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(sources).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())

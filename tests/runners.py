@@ -55,16 +55,28 @@ def fake_library() -> Path:
     return library
 
 
-def compile_library(source: Path, library: Path, options: Sequence[str] = ()) -> None:
-    """A shared library for this machine, by the compiler that the runner is built with."""
-    zig = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-O1", "-w"]
+def compile_library(
+    source: Path, library: Path, options: Sequence[str] = (), target: str = "native"
+) -> None:
+    """A shared library, by the compiler that the runner is built with."""
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-shared", "-fPIC", "-O1"]
     cache = str(load_hatch_build().cache_folder())
     subprocess.run(
-        [*zig, "-o", str(library), str(source), *options],
+        [*zig, "-w", "-o", str(library), str(source), *options],
         check=True,
         env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": cache, "ZIG_LOCAL_CACHE_DIR": cache},
         timeout=120,
     )
+
+
+def bionic_shims(folder: Path, target: str = "native") -> Path:
+    """Stand-ins for Android's libc.so and libdl.so, with glibc behind them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("libc", "libdl"):
+        source = ROOT / "tests" / "bionic_shim" / f"{name}.c"
+        options = [f"-Wl,-soname,{name}.so", "-ldl"]
+        compile_library(source, folder / f"{name}.so", options, target)
+    return folder
 
 
 def start(arguments: list[str], **options: Any) -> subprocess.CompletedProcess[bytes]:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tiny_models
 from ai_edge_litert.interpreter import Interpreter
-from runners import arguments, document, host_binaries, run, start
+from runners import arguments, document, host_binaries, run, run_fake, start
 
 import bench
+from bench import runtime
 from bench.runtime.inputs import seeded_input
 
 
@@ -64,6 +65,14 @@ def refusal(extra: list[str], drop: str | None = None) -> dict[str, Any]:
         (["--cpu-mask=F0"], "--cpu-mask=F0:"),
         (["--cpu-mask=11111111111111111"], "--cpu-mask=11111111111111111:"),
         (["--input="], "--input=: expected a path"),
+        (["--profile=0"], "--profile=0: expected a whole number from 1 to 10000"),
+        (["--xnnpack-flags=0x7"], "--xnnpack-flags=0x7: expected a whole number"),
+        (["--delegate=none", "--xnnpack-flags=7"], "--xnnpack-flags is for --delegate=xnnpack"),
+        (["--delegate=none", "--weight-cache=/c"], "--weight-cache is for --delegate=xnnpack"),
+        (['--weight-cache=/a"b'], "expected a path of at most 500 bytes without quotes"),
+        (["--weight-cache=/a\\b"], "without quotes, backslashes"),
+        (["--weight-cache=/a\nb"], "and control characters"),
+        (["--weight-cache=/" + "a" * 501], "at most 500 bytes"),
     ],
 )
 def test_a_wrong_argument_is_refused_by_name(extra: list[str], named: str) -> None:
@@ -219,6 +228,86 @@ def test_hostile_names_stay_inside_their_string(
     told = run(tiny_models.passthrough("float32", name=name), tmp_path)
     assert told["inputs"][0]["name"] == shown
     assert told["end"] == "complete"
+
+
+# What XNNPACK is told
+
+
+def test_xnnpack_flags_take_effect(tmp_path: Path) -> None:
+    """Without the flag for signed 8-bit quantization XNNPACK takes no int8 convolution."""
+    obtained = [
+        run(tiny_models.int8_net(), tmp_path, xnnpack_flags=flags)["delegation"] for flags in "01"
+    ]
+    assert obtained == ["none", "full"]
+
+
+def test_flags_for_half_precision_change_the_outputs_a_little(tmp_path: Path) -> None:
+    whole = run(tiny_models.conv_net(), tmp_path)
+    half = run(tiny_models.conv_net(), tmp_path, xnnpack_flags=str(runtime.FP16_FLAGS))
+    assert half["delegation"] == "full"
+    assert half["outputs"][0]["crc32"] != whole["outputs"][0]["crc32"]
+    assert half["outputs"][0]["sum"] == pytest.approx(whole["outputs"][0]["sum"], rel=1e-2)
+
+
+def test_a_weight_cache_is_written_and_read_again(tmp_path: Path) -> None:
+    cache = tmp_path / "a cache = [x]"
+    first = run(tiny_models.conv_net(), tmp_path, weight_cache=str(cache))
+    held = cache.read_bytes()
+    second = run(tiny_models.conv_net(), tmp_path, weight_cache=str(cache))
+    assert len(held) > 1000
+    assert cache.read_bytes() == held
+    assert first["outputs"] == second["outputs"] == run(tiny_models.conv_net(), tmp_path)["outputs"]
+
+
+# Profiles
+
+
+def test_a_profile_names_the_operators_of_tflite_and_of_xnnpack(tmp_path: Path) -> None:
+    told = run(tiny_models.partly_delegated(), tmp_path, profile="5")
+    ops = told["profile"]["ops"]
+    assert [op["index"] for op in ops] == [0, 1, 2]
+    assert [op["delegate"] for op in ops] == ["xnnpack", "builtin", "xnnpack"]
+    assert ops[0]["op"].startswith("Convolution (NHWC, F32)")
+    assert (ops[1]["op"], ops[1]["name"]) == ("REVERSE_V2", "reversed")
+    assert (ops[0]["name"], told["delegation"]) == (None, "partial")
+    assert told["profile"]["inferences"] + told["profile"]["uneven"] == 5
+    assert len(told["samples_us"]) == 5
+
+
+def test_the_operators_of_the_builtin_kernels_are_named_by_their_outputs(tmp_path: Path) -> None:
+    ops = run(tiny_models.conv_net(), tmp_path, profile="2", delegate="none")["profile"]["ops"]
+    assert [(op["op"], op["name"]) for op in ops] == [("CONV_2D", "conv0"), ("CONV_2D", "conv1")]
+
+
+def test_operators_take_no_longer_than_their_inferences(tmp_path: Path) -> None:
+    told = run(tiny_models.conv_net(size=64, channels=32), tmp_path, profile="20")
+    assert 0 < sum(op["mean_us"] for op in told["profile"]["ops"]) <= max(told["samples_us"])
+
+
+def test_a_run_without_a_profile_has_none(tmp_path: Path) -> None:
+    assert "profile" not in run(tiny_models.conv_net(), tmp_path)
+
+
+def test_events_of_no_operator_are_no_operators(tmp_path: Path) -> None:
+    told = run_fake(
+        {"FAKE_DELEGATION": "1,8,32,2,1", "FAKE_ELAPSED_US": "7"}, tmp_path, profile="3"
+    )
+    assert [(op["index"], op["mean_us"]) for op in told["profile"]["ops"]] == [(0, 7), (1, 7)]
+
+
+def test_a_duration_that_cannot_be_is_dropped_and_counted(tmp_path: Path) -> None:
+    """LiteRT reported 2^32 us in an inference of 1 ms."""
+    fakes = {"FAKE_DELEGATION": "8,8,8", "FAKE_ELAPSED_US": "5,4294967296,6"}
+    profile = run_fake(fakes, tmp_path, profile="2")["profile"]
+    assert profile["dropped"] == 2
+    assert [(op["index"], op["mean_us"]) for op in profile["ops"]] == [(0, 5), (2, 6)]
+
+
+def test_an_inference_with_other_operators_than_the_first_is_left_out(tmp_path: Path) -> None:
+    fakes = {"FAKE_DELEGATION": "8,2", "FAKE_ELAPSED_US": "5,7", "FAKE_UNEVEN": "1"}
+    profile = run_fake(fakes, tmp_path, profile="3")["profile"]
+    assert (profile["inferences"], profile["uneven"]) == (2, 1)
+    assert [op["mean_us"] for op in profile["ops"]] == [5, 7]
 
 
 # Inputs from files

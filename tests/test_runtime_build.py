@@ -14,15 +14,21 @@ from runners import (
     HOST_TARGET,
     ROOT,
     arguments,
-    compile_library,
+    bionic_shims,
     document,
     load_hatch_build,
     run,
 )
+from tiny_elf import tiny_elf
 
 from bench.runtime.elf import Elf, read_elf
 
-SHIM = ROOT / "tests" / "bionic_shim" / "libc.c"
+ANDROID = {
+    "aarch64-linux-android": "arm64-v8a",
+    "arm-linux-android": "armeabi-v7a",
+    "i686-linux-android": "x86",
+    "x86_64-linux-android": "x86_64",
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,25 +75,18 @@ def test_nothing_but_the_runners_appears_in_the_tree(built: Path) -> None:
     made = {f for f in files if f not in sources and f != "bench/__init__.py"}
     assert made == {
         f"bench/runtime/bin/{target}/{name}"
-        for target in (
-            "x86_64-linux-gnu",
-            "aarch64-linux-gnu",
-            "aarch64-linux-android",
-            "x86_64-linux-android",
-        )
+        for target in ("x86_64-linux-gnu", "aarch64-linux-gnu", *ANDROID)
         for name in ("bench-runner", "build.json")
     }
 
 
-@pytest.mark.parametrize(
-    ("target", "abi"),
-    [("aarch64-linux-android", "arm64-v8a"), ("x86_64-linux-android", "x86_64")],
-)
+@pytest.mark.parametrize(("target", "abi"), sorted(ANDROID.items()))
 def test_the_android_runner_is_what_bionic_can_load(target: str, abi: str, built: Path) -> None:
     elf = elf_of(built, target)
     assert elf.abi == abi
-    assert elf.interpreter == "/system/bin/linker64"
+    assert elf.interpreter == f"/system/bin/linker{'64' if elf.bits == 64 else ''}"
     assert elf.position_independent
+    assert not elf.flags_1 & ~1  # DF_1_NOW; of any other, Android 6 warns at each start
     assert set(elf.needed) == {"libc.so", "libdl.so"}
     assert elf.load_alignment == 16384
     assert not elf.text_relocations
@@ -97,13 +96,7 @@ def test_the_android_runner_starts_through_the_entry_point_of_bionic(
     built: Path, tmp_path: Path
 ) -> None:
     """On this machine's processor, with glibc behind a shim in the place of bionic."""
-    shims = tmp_path / "shims"
-    shims.mkdir()
-    for name in ("libc", "libdl"):
-        source = SHIM if name == "libc" else tmp_path / "empty.c"
-        source.touch()
-        options = [f"-Wl,-soname,{name}.so", *(["-Wl,--no-as-needed", "-ldl"] * (name == "libdl"))]
-        compile_library(source, shims / f"{name}.so", options)
+    shims = bionic_shims(tmp_path / "shims")
     interpreter = elf_of(built, HOST_TARGET).interpreter
     runner = runner_of(built, HOST_TARGET.replace("-gnu", "-android"))
     model = tmp_path / "model.tflite"
@@ -214,21 +207,25 @@ def test_an_ndk_is_used_for_android_and_for_nothing_else(
     hatch_build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, ndk = tmp_path / "log", tmp_path / "ndk"
+    (tmp_path / "elf").write_bytes(tiny_elf(extra_dynamic=[(0x6FFFFFFB, 0x08000001)]))
     tools = ndk / "toolchains" / "llvm" / "prebuilt" / "linux-x86_64" / "bin"
     tools.mkdir(parents=True)
     clang = tools / "clang++"
     clang.write_text(
         f'#!/bin/sh\n[ "$1" = --version ] && echo "clang 99" && exit\n'
-        f'echo "$@" >> "{log}"\nwhile [ "$1" != -o ]; do shift; done\necho built > "$2"\n'
+        f'echo "$@" >> "{log}"\nwhile [ "$1" != -o ]; do shift; done\ncp "{tmp_path}/elf" "$2"\n'
     )
     clang.chmod(0o755)
     monkeypatch.setenv("ANDROID_NDK_HOME", str(ndk))
     android = next(t for t in hatch_build.TARGETS if t.name == "aarch64-linux-android")
     path = hatch_build.build(ROOT, android, tmp_path / "android")
-    assert path.read_text() == "built\n"
+    assert read_elf(path.read_bytes()).flags_1 == 1
     command = log.read_text()
     assert "--target=aarch64-linux-android24" in command
     assert "bionic/" not in command
+    arm = next(t for t in hatch_build.TARGETS if t.name == "arm-linux-android")
+    hatch_build.build(ROOT, arm, tmp_path / "arm")
+    assert "--target=armv7a-linux-androideabi24" in log.read_text()
     assert "clang 99" in (tmp_path / "android" / "build.json").read_text()
     gnu = hatch_build.build(ROOT, hatch_build.TARGETS[0], tmp_path / "gnu")
     assert read_elf(gnu.read_bytes()).libc == "glibc"

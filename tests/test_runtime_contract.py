@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from runners import host_binaries, start
 
 from bench.errors import ContractError, RunnerError, UsageError
-from bench.records import Config, Precision
-from bench.runtime import RunnerReport, parse_document, runner_argv
+from bench.records import Config, OpTime, Precision
+from bench.runtime import FP16_FLAGS, RunnerReport, parse_document, runner_argv
 
 
 def document(**changed: Any) -> dict[str, Any]:
@@ -59,6 +59,17 @@ def document(**changed: Any) -> dict[str, Any]:
         ],
     }
     return whole | changed | {"end": "complete"}
+
+
+PROFILE: dict[str, Any] = {
+    "inferences": 5,
+    "uneven": 0,
+    "dropped": 1,
+    "ops": [
+        {"index": 0, "op": "Conv", "name": None, "mean_us": 7.5, "delegate": "xnnpack"},
+        {"index": 2, "op": "RESHAPE", "name": "y", "mean_us": 0, "delegate": "builtin"},
+    ],
+}
 
 
 def printed(told: dict[str, Any]) -> bytes:
@@ -162,6 +173,49 @@ def test_a_report_holds_what_the_document_says() -> None:
     assert report.pid == 4711
 
 
+def test_a_profile_becomes_operator_times() -> None:
+    report = parse_document(printed(document(profile=PROFILE)), b"", 0)
+    assert report.ops == (
+        OpTime(index=0, op="Conv", mean_us=7.5, delegate="xnnpack"),
+        OpTime(index=2, op="RESHAPE", name="y", mean_us=0),
+    )
+    assert (report.profiled, report.dropped_events) == (5, 1)
+    assert parse_document(printed(document()), b"", 0).ops == ()
+
+
+def test_a_profiled_run_of_the_runner_is_understood(tmp_path: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(tiny_models.partly_delegated())
+    argv = runner_argv(
+        runner="/r",
+        library=str(host_binaries().library),
+        model=str(model),
+        config=Config(),
+        precision=Precision(warmup_max_seconds=0),
+        profile=4,
+        xnnpack_flags=FP16_FLAGS,
+        weight_cache=str(tmp_path / "cache"),
+    )
+    done = start(argv[1:])
+    report = parse_document(done.stdout, done.stderr, done.returncode)
+    assert [op.index for op in report.ops] == [0, 1, 2]
+    assert report.ops[1] == OpTime(
+        index=1, op="REVERSE_V2", name="reversed", mean_us=report.ops[1].mean_us
+    )
+    assert (tmp_path / "cache").stat().st_size > 0
+
+
+def test_a_stale_runner_is_a_contract_error() -> None:
+    line = printed(document(runner_version="0.0.9"))
+    assert parse_document(line, b"", 0).runner_version == "0.0.9"
+    with pytest.raises(
+        ContractError, match=r"of version 0\.0\.9, 0\.1\.0 was meant to run"
+    ) as caught:
+        parse_document(line, b"", 0, runner_version="0.1.0")
+    assert "pip install --force-reinstall" in str(caught.value)
+    assert parse_document(printed(document()), b"", 0, runner_version="0.1.0").pid == 4711
+
+
 def test_line_ends_of_a_terminal_are_tolerated() -> None:
     line = printed(document()).replace(b"\n", b"\r\n")
     assert parse_document(b"\r\n" + line + b"\r\n", b"", 0).pid == 4711
@@ -215,6 +269,10 @@ def test_a_missing_end_is_an_error() -> None:
         {"threads": 0},
         {"outputs": [{"name": "y"}]},
         {"surprise": 1},
+        {"profile": PROFILE | {"inferences": 0}},
+        {"profile": PROFILE | {"ops": [PROFILE["ops"][0] | {"mean_us": -1}]}},
+        {"profile": PROFILE | {"ops": [PROFILE["ops"][0] | {"delegate": "gpu"}]}},
+        {"profile": {}},
         {"status": "fine"},
         {"runner_version": "x" * 5000},
     ],
@@ -324,7 +382,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(document())), JSON)
+@given(st.sampled_from(sorted(document(profile=0))), JSON)
 def test_any_value_anywhere_gives_a_report_or_a_runner_error(key: str, value: Any) -> None:
     report_or_failure(printed(document() | {key: value}), b"", 0)
 

@@ -181,6 +181,31 @@ def int8_net() -> bytes:
     return net.bytes()
 
 
+def exact() -> bytes:
+    """Zeros and ones through a convolution with small whole numbers: no processor rounds.
+
+    bench.runtime.self_test holds these bytes, and NumPy knows what comes out of them.
+    """
+    net = Builder()
+    bits = net.tensor("bits", [1, 5, 5, 1], "int32")
+    image = net.tensor("image", [1, 5, 5, 1])
+    filters = net.tensor("w", EXACT_WEIGHTS.shape, data=EXACT_WEIGHTS)
+    bias = net.tensor("b", [2], data=EXACT_BIAS)
+    out = net.tensor("out", [1, 5, 5, 2])
+    options = schema.CastOptionsT()
+    options.inDataType, options.outDataType = TYPES["int32"], TYPES["float32"]
+    net.operator(
+        schema.BuiltinOperator.CAST, [bits], [image], (schema.BuiltinOptions.CastOptions, options)
+    )
+    _conv(net, image, filters, bias, out)
+    net.inputs, net.outputs = [bits], [out]
+    return net.bytes()
+
+
+EXACT_WEIGHTS = ((np.arange(18) * 7) % 9 - 4).astype(np.float32).reshape(2, 3, 3, 1)
+EXACT_BIAS = np.array([2, -1], np.float32)
+
+
 def gather(rows: int = 4, dtype: str = "int32") -> bytes:
     """Rows of a small table, chosen by the input: an index out of range would be an error."""
     net = Builder()

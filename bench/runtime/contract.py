@@ -20,12 +20,16 @@ from bench.records import (
     Delegation,
     Measurement,
     Memory,
+    OpTime,
     Output,
     Precision,
     Record,
 )
 
 CONTRACT = 1
+# XNNPACK delegate flags: signed and unsigned 8-bit quantization (1, 2), which LiteRT has on by
+# default, and all float32 arithmetic in half precision (4).
+FP16_FLAGS = 7
 SEED = 1  # of the inputs; a constant, so that output checksums compare across sweeps
 
 # A million samples and as many warm-ups, 18 characters each, fit twice.
@@ -59,7 +63,11 @@ class Tensor(Record, frozen=True, kw_only=True):
 
 
 class RunnerReport(Record, frozen=True, kw_only=True):
-    """One run of the runner: what it measured, and what it was."""
+    """One run of the runner: what it measured, and what it was.
+
+    With a profile, `ops` holds the operators, and the samples of the measurement are those of the
+    profiled inferences: recording lengthens them, so they are no latencies of the model.
+    """
 
     contract: int
     runner_version: str
@@ -70,6 +78,9 @@ class RunnerReport(Record, frozen=True, kw_only=True):
     delegate: Delegate
     inputs: tuple[Tensor, ...]
     measurement: Measurement
+    ops: tuple[OpTime, ...] = ()
+    profiled: int = 0  # inferences that the times of the operators are means of
+    dropped_events: int = 0  # of a profile: their durations can't be
 
 
 def runner_argv(
@@ -82,12 +93,17 @@ def runner_argv(
     cpu_mask: str | None = None,
     inputs: Sequence[str] = (),
     seed: int = SEED,
+    profile: int = 0,
+    xnnpack_flags: int | None = None,
+    weight_cache: str | None = None,
 ) -> list[str]:
     """The command that starts the runner; all paths are the phone's.
 
     `cpu_mask` is hexadecimal; `inputs` names one file for each input of the model, or none.
+    `profile` inferences are profiled in the place of sampling. `xnnpack_flags` replaces XNNPACK's
+    own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed weights in.
     """
-    for path in (runner, library, model, *inputs):
+    for path in (runner, library, model, *inputs, *([weight_cache] if weight_cache else [])):
         _refuse_strange_path(path)
     argv = [
         runner,
@@ -106,13 +122,22 @@ def runner_argv(
     argv += [f"--input={path}" for path in inputs]
     if cpu_mask is not None:
         argv.append(f"--cpu-mask={cpu_mask}")
+    if profile:
+        argv.append(f"--profile={profile}")
+    if xnnpack_flags is not None:
+        argv.append(f"--xnnpack-flags={xnnpack_flags}")
+    if weight_cache is not None:
+        argv.append(f"--weight-cache={weight_cache}")
     return argv
 
 
-def parse_document(stdout: bytes, stderr: bytes, exit_code: int) -> RunnerReport:
+def parse_document(
+    stdout: bytes, stderr: bytes, exit_code: int, *, runner_version: str | None = None
+) -> RunnerReport:
     """The report that the runner printed; RunnerError or ContractError for anything else.
 
-    `exit_code` is 128 + N for a process that signal N ended.
+    `exit_code` is 128 + N for a process that signal N ended. `runner_version` is that of the
+    binary that was meant to run (Binaries.runner_version); None: any will do.
     """
     line = _document_line(stdout, stderr, exit_code)
     head = _decode(line, _Head, stdout, stderr, exit_code)
@@ -126,6 +151,13 @@ def parse_document(stdout: bytes, stderr: bytes, exit_code: int) -> RunnerReport
     if head.status == "error":
         _raise_told(_decode(line, _ErrorDocument, stdout, stderr, exit_code))
     document = _decode(line, _Document, stdout, stderr, exit_code)
+    if runner_version is not None and document.runner_version != runner_version:
+        raise ContractError(
+            f"The runner on the phone is of version {_plain(document.runner_version)}, "
+            f"{runner_version} was meant to run.",
+            stage="contract",
+            next_step=_REBUILD,
+        )
     if exit_code != 0:
         _raise_ended(stderr, exit_code, "after it had printed its results")
     return _report(document)
@@ -160,6 +192,21 @@ class _Memory(Record, frozen=True, kw_only=True):
     peak_kb: Kilobytes | None
 
 
+class _Op(Record, frozen=True, kw_only=True):
+    index: Count
+    op: Text
+    name: Text | None
+    mean_us: Duration
+    delegate: Literal["xnnpack", "builtin"]
+
+
+class _Profile(Record, frozen=True, kw_only=True):
+    inferences: Annotated[int, Meta(ge=1, le=10_000)]
+    uneven: Count
+    dropped: Count
+    ops: Annotated[tuple[_Op, ...], Meta(max_length=100_000)]
+
+
 class _Document(Record, frozen=True, kw_only=True):
     contract: int
     runner_version: Text
@@ -181,6 +228,7 @@ class _Document(Record, frozen=True, kw_only=True):
     memory: _Memory
     inputs: tuple[Tensor, ...]
     outputs: tuple[_Output, ...]
+    profile: _Profile | None = None
     end: Literal["complete"]
 
 
@@ -291,6 +339,22 @@ def _report(document: _Document) -> RunnerReport:
         delegate=document.delegate,
         inputs=document.inputs,
         measurement=measurement,
+        ops=_ops(document.profile),
+        profiled=document.profile.inferences if document.profile else 0,
+        dropped_events=document.profile.dropped if document.profile else 0,
+    )
+
+
+def _ops(profile: _Profile | None) -> tuple[OpTime, ...]:
+    return tuple(
+        OpTime(
+            index=op.index,
+            op=op.op,
+            name=op.name or None,
+            mean_us=op.mean_us,
+            delegate=None if op.delegate == "builtin" else op.delegate,
+        )
+        for op in (profile.ops if profile else ())
     )
 
 

@@ -19,6 +19,7 @@ _MAX_NAME = 4096
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_TEXTREL, _DT_FLAGS = 1, 5, 14, 22, 30
+_DT_FLAGS_1 = 0x6FFFFFFB
 _DF_TEXTREL = 4
 _ET_DYN = 3
 
@@ -39,6 +40,7 @@ class Elf:
     needed: tuple[str, ...]
     load_alignment: int  # the smallest of the segments that are loaded
     text_relocations: bool
+    flags_1: int  # DT_FLAGS_1
 
     @property
     def libc(self) -> Literal["bionic", "glibc"] | None:
@@ -96,6 +98,7 @@ class _Reader:
             soname=sonames[0] if sonames else None,
             needed=tuple(strings(value) for tag, value in dynamic if tag == _DT_NEEDED),
             load_alignment=min(loads),
+            flags_1=next((value for tag, value in dynamic if tag == _DT_FLAGS_1), 0),
             text_relocations=any(tag == _DT_TEXTREL for tag, _ in dynamic)
             or bool(flags & _DF_TEXTREL),
         )

@@ -68,6 +68,17 @@ const char* path(const char* key, const char* value) {
   return value;
 }
 
+// A path that can stand between quotes in LiteRT's options.
+const char* quotable_path(const char* key, const char* value) {
+  for (const char* at = path(key, value); *at != 0; at++) {
+    if (static_cast<uint8_t>(*at) < 0x20 || *at == '"' || *at == '\\' || at - value > 500) {
+      fail("--%s=%.100s: expected a path of at most 500 bytes without quotes, backslashes and "
+           "control characters.", key, value);
+    }
+  }
+  return value;
+}
+
 bool is_xnnpack(const char* value) {
   if (strcmp(value, "xnnpack") == 0) return true;
   if (strcmp(value, "none") == 0) return false;
@@ -83,12 +94,14 @@ void add_input(Arguments& out, const char* value) {
 
 enum Key {
   kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kInterval, kMinSamples,
-  kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kKeys
+  kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kProfile, kXnnpackFlags, kWeightCache,
+  kKeys
 };
 
 constexpr const char* kNames[kKeys] = {
     "contract", "library", "model", "threads", "delegate", "input", "seed", "interval",
     "min-samples", "max-samples", "max-seconds", "warmup-max-seconds", "cpu-mask",
+    "profile", "xnnpack-flags", "weight-cache",
 };
 
 void store(Arguments& out, Key key, const char* value) {
@@ -106,6 +119,12 @@ void store(Arguments& out, Key key, const char* value) {
     case kMaxSeconds: out.max_ns = nano(name, value, 3600 * kNano); break;
     case kWarmupMaxSeconds: out.warmup_max_ns = nano(name, value, 600 * kNano); break;
     case kCpuMask: out.cpu_mask = hexadecimal(name, value); break;
+    case kProfile: out.profile = static_cast<uint32_t>(whole(name, value, 1, 10000)); break;
+    case kXnnpackFlags:
+      out.xnnpack_flags = static_cast<uint32_t>(whole(name, value, 0, 4294967295));
+      out.flags_given = true;
+      break;
+    case kWeightCache: out.weight_cache = quotable_path(name, value); break;
     case kContractKey:
     case kKeys: break;
   }
@@ -161,5 +180,9 @@ Arguments parse_arguments(int count, char** values) {
   if (!given[kModel]) fail("--model is missing.");
   if (out.min_samples > out.max_samples) fail("--min-samples is more than --max-samples.");
   if (out.max_ns == 0) fail("--max-seconds must be more than 0.");
+  constexpr Key kOfXnnpack[] = {kXnnpackFlags, kWeightCache};
+  for (Key key : kOfXnnpack) {
+    if (given[key] && !out.xnnpack) fail("--%s is for --delegate=xnnpack alone.", kNames[key]);
+  }
   return out;
 }

@@ -19,6 +19,10 @@ struct Arguments {
   uint64_t max_ns = 20000000000;
   uint64_t warmup_max_ns = 2000000000;
   uint64_t cpu_mask = 0;  // 0: as inherited
+  uint32_t profile = 0;   // inferences to profile in the place of samples; 0: none
+  bool flags_given = false;
+  uint32_t xnnpack_flags = 0;  // in the place of XNNPACK's own defaults
+  const char* weight_cache = nullptr;
 };
 
 // Ends the process when the contract is another one, or when an argument is unknown, given twice,

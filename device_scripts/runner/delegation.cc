@@ -12,7 +12,7 @@ constexpr char kSome = 's', kNone = 'n';
 char profile_one_inference(const Arguments& arguments) {
   static Session probe;
   load(probe, arguments.library, arguments.model);
-  compile(probe, 1, arguments.xnnpack, true);
+  compile(probe, arguments, 1, true);
   make_buffers(probe);
   fill_inputs(probe, arguments);
   LiteRtProfiler profiler;

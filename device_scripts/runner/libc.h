@@ -1,6 +1,9 @@
 // The part of the C library that the runner uses, declared by hand: one source for glibc and
 // bionic without any header, so that the Android build needs no NDK. Only functions whose
-// prototype and constants are the same in both, on every 64-bit ABI, may be added here.
+// prototype and constants are the same in both, on every ABI, may be added here, or told apart.
+//
+// time_t, off_t and ssize_t are `long` on every ABI in question: bionic never widened the first
+// two on 32 bit, and neither do the functions of these names in glibc.
 #pragma once
 
 using size_t = __SIZE_TYPE__;
@@ -14,7 +17,7 @@ using uint16_t = __UINT16_TYPE__;
 using uint32_t = __UINT32_TYPE__;
 using uint64_t = __UINT64_TYPE__;
 
-static_assert(sizeof(long) == 8, "timespec and syscall numbers below are those of 64-bit Linux");
+static_assert(sizeof(long) == sizeof(void*));
 
 extern "C" {
 struct timespec {
@@ -87,14 +90,18 @@ inline int last_error() {
 #endif
 }
 
-// Linux numbers that x86_64 and arm64, glibc and bionic share.
+// Linux numbers that all four ABIs, glibc and bionic share.
 constexpr int kReadOnly = 0, kReadWrite = 2, kCloseOnExec = 02000000;
 constexpr int kSeekSet = 0, kSeekEnd = 2;
 constexpr int kGetDescriptorFlags = 1, kDuplicateCloseOnExec = 1030;
 constexpr int kClockMonotonic = 1;
 constexpr int kProtectReadWrite = 3, kMapPrivateAnonymous = 0x22;
 constexpr short kPollIn = 1, kPollError = 8, kPollHangUp = 16;
+#if defined(__ANDROID__) && !defined(__LP64__)
+constexpr int kBindNow = 0;  // RTLD_NOW; 2 is RTLD_GLOBAL in 32-bit bionic
+#else
 constexpr int kBindNow = 2;
+#endif
 constexpr int kDieWithParent = 1;  // PR_SET_PDEATHSIG
 constexpr int kSigHup = 1, kSigInt = 2, kSigIll = 4, kSigAbrt = 6, kSigBus = 7, kSigFpe = 8,
               kSigKill = 9, kSigSegv = 11, kSigPipe = 13, kSigAlrm = 14, kSigTerm = 15;
@@ -106,6 +113,12 @@ constexpr const char* kAbi = "arm64-v8a";
 #elif defined(__x86_64__)
 constexpr long kSyscallMemfdCreate = 319;
 constexpr const char* kAbi = "x86_64";
+#elif defined(__arm__)
+constexpr long kSyscallMemfdCreate = 385;
+constexpr const char* kAbi = "armeabi-v7a";
+#elif defined(__i386__)
+constexpr long kSyscallMemfdCreate = 356;
+constexpr const char* kAbi = "x86";
 #else
 #error "unknown ABI: add its system call number and the name that Android gives it"
 #endif

@@ -17,6 +17,8 @@ using LiteRtTensor = struct LiteRtTensorT*;
 using LiteRtTensorBuffer = struct LiteRtTensorBufferT*;
 using LiteRtTensorBufferRequirements = struct LiteRtTensorBufferRequirementsT*;
 using LiteRtProfiler = struct LiteRtProfilerT*;
+using LiteRtSubgraph = struct LiteRtSubgraphT*;
+using LiteRtOp = struct LiteRtOpT*;
 
 struct LiteRtLayout {
   uint32_t rank : 7;
@@ -32,6 +34,7 @@ struct LiteRtRankedTensorType {
 };
 static_assert(sizeof(LiteRtRankedTensorType) == 72);
 
+// 64-bit members stand at multiples of 8 on every ABI but x86, which aligns them to 4.
 struct LiteRtEnvOption {
   int32_t tag;
   struct {
@@ -39,7 +42,6 @@ struct LiteRtEnvOption {
     int64_t value;
   } any;
 };
-static_assert(sizeof(LiteRtEnvOption) == 24);
 
 struct LiteRtProfiledEvent {
   const char* tag;
@@ -49,14 +51,20 @@ struct LiteRtProfiledEvent {
   uint64_t metadata[2];
   int32_t source;
 };
-static_assert(sizeof(LiteRtProfiledEvent) == 104);
+#if defined(__LP64__)
+static_assert(sizeof(LiteRtEnvOption) == 24 && sizeof(LiteRtProfiledEvent) == 104);
+#elif defined(__arm__)
+static_assert(sizeof(LiteRtEnvOption) == 24 && sizeof(LiteRtProfiledEvent) == 72);
+#elif defined(__i386__)
+static_assert(sizeof(LiteRtEnvOption) == 16 && sizeof(LiteRtProfiledEvent) == 68);
+#endif
 
 constexpr int32_t kEnvAutoRegisterAccelerators = 24, kEnvMinLoggerSeverity = 25;
 constexpr int32_t kAnyInt = 2;
 constexpr int kHardwareCpu = 1;
 constexpr int kSeverityError = 3;
 constexpr int kLockForRead = 0, kLockForWrite = 1;
-constexpr int32_t kEventInsideDelegate = 8;
+constexpr int32_t kEventBuiltinOperator = 2, kEventInsideDelegate = 8;
 
 #define LITERT_FUNCTIONS(X)                                                                       \
   X(LiteRtStatus, CreateEnvironment, (int, const LiteRtEnvOption*, LiteRtEnvironment*))           \
@@ -95,8 +103,15 @@ constexpr int32_t kEventInsideDelegate = 8;
   X(LiteRtStatus, CompiledModelGetProfiler, (LiteRtCompiledModel, LiteRtProfiler*))               \
   X(LiteRtStatus, StartProfiler, (LiteRtProfiler))                                                \
   X(LiteRtStatus, StopProfiler, (LiteRtProfiler))                                                 \
+  X(LiteRtStatus, ResetProfiler, (LiteRtProfiler))                                                \
   X(LiteRtStatus, GetNumProfilerEvents, (LiteRtProfiler, int*))                                   \
-  X(LiteRtStatus, GetProfilerEvents, (LiteRtProfiler, int, LiteRtProfiledEvent*))
+  X(LiteRtStatus, GetProfilerEvents, (LiteRtProfiler, int, LiteRtProfiledEvent*))                 \
+  X(LiteRtStatus, GetModelSubgraph, (LiteRtModel, size_t, LiteRtSubgraph*))                       \
+  X(LiteRtStatus, GetNumSubgraphOps, (LiteRtSubgraph, size_t*))                                   \
+  X(LiteRtStatus, GetSubgraphOp, (LiteRtSubgraph, size_t, LiteRtOp*))                             \
+  X(LiteRtStatus, GetNumOpOutputs, (LiteRtOp, size_t*))                                           \
+  X(LiteRtStatus, GetOpOutput, (LiteRtOp, size_t, LiteRtTensor*))                                 \
+  X(LiteRtStatus, GetTensorName, (LiteRtTensor, const char**))
 
 struct LiteRt {
 #define LITERT_POINTER(result, name, parameters) result(*name) parameters;

@@ -7,6 +7,7 @@
 #include "inputs.h"
 #include "json.h"
 #include "process.h"
+#include "profile.h"
 #include "sampling.h"
 #include "session.h"
 
@@ -16,6 +17,7 @@ struct Report {
   CpuMask cpu_mask;
   uint64_t init_ns, compile_ns, first_inference_ns;
   Latencies warmups, samples;
+  Profile profile;
   const char* stopped_by;
   long before_load_kb, after_compile_kb, peak_kb;
   const char* delegation;
@@ -28,7 +30,7 @@ Report measure(Session& session, const Arguments& arguments) {
   const uint64_t start = now_ns();
   load(session, arguments.library, arguments.model);
   const uint64_t loaded = now_ns();
-  compile(session, arguments.threads, arguments.xnnpack, false);
+  compile(session, arguments, arguments.threads, arguments.profile != 0);
   const uint64_t compiled = now_ns();
   report.init_ns = loaded - start;
   report.compile_ns = compiled - loaded;
@@ -38,7 +40,12 @@ Report measure(Session& session, const Arguments& arguments) {
   enter_stage("run");
   report.first_inference_ns = timed_inference(session);
   report.warmups = warm_up(session, arguments.warmup_max_ns);
-  report.samples = sample(session, arguments, &report.stopped_by);
+  if (arguments.profile == 0) {
+    report.samples = sample(session, arguments, &report.stopped_by);
+  } else {
+    report.profile = profile(session, arguments.profile, &report.samples);
+    report.stopped_by = "max_samples";
+  }
   report.peak_kb = peak_memory_kb();
   report.delegation = find_delegation(session, arguments);
   return report;
@@ -78,6 +85,27 @@ void write_tensor(Json& json, Session& session, const Tensor& tensor, const char
   unlock(session, tensor);
 }
 
+void write_profile(Json& json, const Profile& profile) {
+  json.begin_object("profile");
+  json.integer("inferences", profile.inferences);
+  json.integer("uneven", profile.uneven);
+  json.integer("dropped", profile.dropped);
+  json.begin_list("ops");
+  for (size_t i = 0; i < profile.count; i++) {
+    const OpProfile& op = profile.ops[i];
+    if (op.times == 0) continue;
+    json.begin_object();
+    json.integer("index", static_cast<int64_t>(i));
+    json.text("op", op.op);
+    write_optional(json, "name", op.name);
+    json.micros("mean_us", op.total_us * 1000 / op.times);
+    json.text("delegate", op.in_delegate ? "xnnpack" : "builtin");
+    json.end_object();
+  }
+  json.end_list();
+  json.end_object();
+}
+
 void write_report(Json& json, Session& session, const Arguments& arguments, const Report& report) {
   json.begin_object();
   json.integer("contract", kContract);
@@ -97,6 +125,7 @@ void write_report(Json& json, Session& session, const Arguments& arguments, cons
   write_latencies(json, "warmup_us", report.warmups);
   write_latencies(json, "samples_us", report.samples);
   json.text("stopped_by", report.stopped_by);
+  if (arguments.profile != 0) write_profile(json, report.profile);
   json.begin_object("memory");
   write_kb(json, "before_load_kb", report.before_load_kb);
   write_kb(json, "after_compile_kb", report.after_compile_kb);

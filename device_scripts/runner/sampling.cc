@@ -6,13 +6,6 @@ namespace {
 
 constexpr uint32_t kMaxWarmups = 1000000;
 
-uint64_t* reserve(uint32_t count) {
-  void* memory = mmap(nullptr, count * sizeof(uint64_t), kProtectReadWrite, kMapPrivateAnonymous,
-                      -1, 0);
-  if (memory == reinterpret_cast<void*>(-1)) fail("Out of memory for %u samples.", count);
-  return static_cast<uint64_t*>(memory);
-}
-
 // When the latency has flattened: a fast and a slow moving average agree within 4 % more than 40
 // times in a row, after at least 30 inferences and 250 ms. Rule and numbers are those of
 // Jetpack Benchmark's WarmupManager (androidx.benchmark), where phones of many makers needed them.
@@ -79,6 +72,13 @@ bool narrow_enough(const Latencies& samples, uint64_t* scratch, double interval)
 }
 
 }  // namespace
+
+uint64_t* reserve(uint32_t count) {
+  void* memory = mmap(nullptr, count * sizeof(uint64_t), kProtectReadWrite, kMapPrivateAnonymous,
+                      -1, 0);
+  if (memory == reinterpret_cast<void*>(-1)) fail("Out of memory for %u samples.", count);
+  return static_cast<uint64_t*>(memory);
+}
 
 uint64_t now_ns() {
   timespec time;

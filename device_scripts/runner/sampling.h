@@ -16,6 +16,9 @@ struct Latencies {
 // One inference; ends the process when it fails.
 uint64_t timed_inference(Session& session);
 
+// Room for so many latencies.
+uint64_t* reserve(uint32_t count);
+
 // Inferences until the latency has flattened or the time is up.
 Latencies warm_up(Session& session, uint64_t max_ns);
 

@@ -49,6 +49,25 @@ void add_options(Session& session, LiteRtOptions options, const char* name, cons
   check(session.api.AddOpaqueOptions(options, opaque), "LiteRT refuses its options");
 }
 
+// What is not named stays at LiteRT's default. That of kernel_mode is XNNPACK; the word for it
+// changed ("delegate" is refused by 2.1.6), the one for the builtin kernels did not.
+void add_cpu_options(Session& session, LiteRtOptions options, const Arguments& arguments,
+                     int threads) {
+  char toml[700];
+  int used = snprintf(toml, sizeof toml, "num_threads = %d\n", threads);
+  if (!arguments.xnnpack) {
+    used += snprintf(toml + used, sizeof toml - used, "kernel_mode = \"builtin\"\n");
+  }
+  if (arguments.flags_given) {
+    used += snprintf(toml + used, sizeof toml - used, "flags = %u\n", arguments.xnnpack_flags);
+  }
+  if (arguments.weight_cache != nullptr) {
+    snprintf(toml + used, sizeof toml - used, "weight_cache_file_path = \"%s\"\n",
+             arguments.weight_cache);
+  }
+  add_options(session, options, "xnnpack", toml);
+}
+
 void count_tensors(Session& session) {
   check(session.api.GetNumSignatureInputs(session.signature, &session.input_count),
         "The model's inputs can't be counted");
@@ -136,16 +155,13 @@ void load(Session& session, const char* library, const char* model) {
   }
 }
 
-void compile(Session& session, int threads, bool xnnpack, bool profiling) {
+void compile(Session& session, const Arguments& arguments, int threads, bool profiling) {
   enter_stage("compile");
   LiteRtOptions options;
   check(session.api.CreateOptions(&options), "LiteRT can't make options");
   check(session.api.SetOptionsHardwareAccelerators(options, kHardwareCpu),
         "LiteRT refuses the CPU");
-  char toml[96];
-  snprintf(toml, sizeof toml, "num_threads = %d\nkernel_mode = \"%s\"\n", threads,
-           xnnpack ? "delegate" : "builtin");
-  add_options(session, options, "xnnpack", toml);
+  add_cpu_options(session, options, arguments, threads);
   if (profiling) {
     add_options(session, options, "runtime_options_string", "enable_profiling = true\n");
   }

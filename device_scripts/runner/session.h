@@ -34,7 +34,7 @@ struct Session {
 
 // The steps of a session, in order. Each ends the process when LiteRT refuses.
 void load(Session& session, const char* library, const char* model);
-void compile(Session& session, int threads, bool xnnpack, bool profiling);
+void compile(Session& session, const Arguments& arguments, int threads, bool profiling);
 void make_buffers(Session& session);
 
 // The timed call: one inference.

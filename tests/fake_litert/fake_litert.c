@@ -5,8 +5,14 @@
 //   FAKE_CYCLE         the list starts again instead
 //   FAKE_FAULT         <function>:<what>, what is abort, segv, hang, slow, fail, stdout or flood
 //   FAKE_DELEGATION    full (default), or the event types that a profile shows, such as 8,2
+//   FAKE_ELAPSED_US    durations of these events, separated by commas; the last one repeats
+//   FAKE_UNEVEN        the second profile shows one event less
+//   FAKE_INPUTS        the model has one input, 2 x 3 floats
+//
+// What it is given as options goes to stderr.
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,29 +64,71 @@ static int thing;
 OK(SetOptionsHardwareAccelerators, (void *options, int set))
 OK(AddOpaqueOptions, (void *options, void *opaque))
 OK(UnlockTensorBuffer, (void *buffer))
-OK(StartProfiler, (void *profiler))
 OK(StopProfiler, (void *profiler))
+OK(ResetProfiler, (void *profiler))
 OK(GetCompiledModelOutputTensorLayouts, (void *m, size_t s, size_t n, void *l, bool update))
-GIVE(CreateEnvironment, (int n, const void *options, void **out), out, &thing)
 GIVE(CreateModelFromFile, (void *e, const char *path, void **out), out, &thing)
 GIVE(CreateOptions, (void **out), out, &thing)
-GIVE(CreateOpaqueOptions, (const char *id, void *p, void (*d)(void *), void **out), out, &thing)
 GIVE(CreateCompiledModel, (void *e, void *m, void *o, void **out), out, &thing)
 GIVE(GetNumModelSignatures, (void *model, size_t *out), out, 1)
 GIVE(GetModelSignature, (void *model, size_t i, void **out), out, &thing)
-GIVE(GetNumSignatureInputs, (void *signature, size_t *out), out, 0)
+GIVE(GetNumSignatureInputs, (void *signature, size_t *out), out, getenv("FAKE_INPUTS") != NULL)
 GIVE(GetNumSignatureOutputs, (void *signature, size_t *out), out, 0)
 GIVE(GetSignatureInputName, (void *s, size_t i, const char **out), out, "")
 GIVE(GetSignatureOutputName, (void *s, size_t i, const char **out), out, "")
 GIVE(GetSignatureInputTensorByIndex, (void *s, size_t i, void **out), out, &thing)
 GIVE(GetSignatureOutputTensorByIndex, (void *s, size_t i, void **out), out, &thing)
-GIVE(GetRankedTensorType, (void *tensor, int *out), out, 1)
 GIVE(GetCompiledModelInputBufferRequirements, (void *m, size_t s, size_t i, void **out), out, 0)
 GIVE(GetCompiledModelOutputBufferRequirements, (void *m, size_t s, size_t i, void **out), out, 0)
 GIVE(CreateManagedTensorBufferFromRequirements, (void *e, void *t, void *r, void **out), out, 0)
-GIVE(LockTensorBuffer, (void *buffer, void **out, int mode), out, &thing)
-GIVE(GetTensorBufferPackedSize, (void *buffer, size_t *out), out, 0)
+static float memory[6];
+GIVE(LockTensorBuffer, (void *buffer, void **out, int mode), out, memory)
+GIVE(GetTensorBufferPackedSize, (void *buffer, size_t *out), out, sizeof memory)
 GIVE(CompiledModelGetProfiler, (void *m, void **out), out, &thing)
+
+struct option {
+  int tag;
+  struct {
+    int type;
+    union {
+      int64_t integer;
+      double real;
+      const char *text;
+    };
+  } value;
+};
+
+int LiteRtCreateEnvironment(int n, const struct option *options, void **out) {
+  for (int i = 0; i < n; i++) {
+    fprintf(stderr, "INFO: environment: %d = %lld of type %d\n", options[i].tag,
+            (long long)options[i].value.integer, options[i].value.type);
+  }
+  *out = &thing;
+  return fault("CreateEnvironment");
+}
+
+int LiteRtCreateOpaqueOptions(const char *id, char *text, void (*done)(void *), void **out) {
+  for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n"))
+    fprintf(stderr, "INFO: %s: %s\n", id, line);
+  done(text);
+  *out = &thing;
+  return fault("CreateOpaqueOptions");
+}
+
+struct type {
+  int element;
+  struct {
+    unsigned rank : 7, has_strides : 1;
+    int dimensions[8];
+    unsigned strides[8];
+  } layout;
+};
+
+int LiteRtGetRankedTensorType(void *tensor, struct type *out) {
+  memset(out, 0, sizeof *out);
+  *out = (struct type){.element = 1, .layout = {.rank = 2, .dimensions = {2, 3}}};
+  return fault("GetRankedTensorType");
+}
 
 static const char *delegation(void) {
   const char *wish = getenv("FAKE_DELEGATION");
@@ -92,23 +140,53 @@ int LiteRtCompiledModelIsFullyAccelerated(void *model, bool *out) {
   return fault("CompiledModelIsFullyAccelerated");
 }
 
+static int profiles;
+
+int LiteRtStartProfiler(void *profiler) {
+  profiles++;
+  return fault("StartProfiler");
+}
+
 int LiteRtGetNumProfilerEvents(void *profiler, int *out) {
-  *out = 1;
+  *out = getenv("FAKE_UNEVEN") != NULL && profiles == 2 ? 0 : 1;
   for (const char *c = delegation(); *c != 0; c++) *out += *c == ',';
   return fault("GetNumProfilerEvents");
 }
 
-int LiteRtGetProfilerEvents(void *profiler, int count, unsigned char *events) {
-  const char *type = delegation();
+struct event {
+  const char *tag;
+  int type;
+  uint64_t start_us, elapsed_us;
+  size_t memory[6];
+  uint64_t metadata[2];
+  int source;
+};
+
+static long long next_in(const char **list) {
+  char *end;
+  const long long value = strtoll(*list, &end, 10);
+  if (*end == ',') *list = end + 1;
+  return value;
+}
+
+int LiteRtGetProfilerEvents(void *profiler, int count, struct event *events) {
+  const char *type = delegation(), *elapsed = getenv("FAKE_ELAPSED_US");
   for (int i = 0; i < count; i++) {
-    memset(events + 104 * i, 0, 104);
-    char *end;
-    const int value = (int)strtol(type, &end, 10);
-    memcpy(events + 104 * i + 8, &value, sizeof value);
-    type = *end == ',' ? end + 1 : end;
+    memset(&events[i], 0, sizeof events[i]);
+    events[i].type = (int)next_in(&type);
+    events[i].tag = events[i].type == 2 ? "CONV_2D" : "Convolution (NHWC, F32) GEMM";
+    events[i].metadata[0] = i;
+    if (elapsed != NULL) events[i].elapsed_us = next_in(&elapsed);
   }
   return fault("GetProfilerEvents");
 }
+
+GIVE(GetModelSubgraph, (void *model, size_t i, void **out), out, &thing)
+GIVE(GetNumSubgraphOps, (void *graph, size_t *out), out, 1)
+GIVE(GetSubgraphOp, (void *graph, size_t i, void **out), out, &thing)
+GIVE(GetNumOpOutputs, (void *op, size_t *out), out, 1)
+GIVE(GetOpOutput, (void *op, size_t i, void **out), out, &thing)
+GIVE(GetTensorName, (void *tensor, const char **out), out, "first output")
 
 int LiteRtRunCompiledModel(void *m, size_t s, size_t n, void **in, size_t k, void **out) {
   now_ns += next_latency();

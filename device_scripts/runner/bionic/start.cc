@@ -26,5 +26,14 @@ __attribute__((naked, used)) void _start() {
 __attribute__((naked, used)) void _start() {
   __asm__ volatile("xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call start_from\n");
 }
+#elif defined(__arm__)
+__attribute__((naked, used)) void _start() {
+  __asm__ volatile("mov r7, #0\n mov r11, #0\n mov lr, #0\n mov r0, sp\n b start_from\n");
+}
+#elif defined(__i386__)
+__attribute__((naked, used)) void _start() {
+  __asm__ volatile("xor %ebp, %ebp\n mov %esp, %eax\n and $-16, %esp\n sub $12, %esp\n"
+                   "push %eax\n call start_from\n");
+}
 #endif
 }
