@@ -198,10 +198,9 @@ def test_a_profiled_run_of_the_runner_is_understood(tmp_path: Path) -> None:
     )
     done = start(argv[1:])
     report = parse_document(done.stdout, done.stderr, done.returncode)
-    assert [op.index for op in report.ops] == [0, 1, 2]
-    assert report.ops[1] == OpTime(
-        index=1, op="REVERSE_V2", name="reversed", mean_us=report.ops[1].mean_us
-    )
+    (builtin,) = [op for op in report.ops if op.delegate is None]
+    assert (builtin.op, builtin.name) == ("REVERSE_V2", "reversed")
+    assert len(report.ops) > 3  # XNNPACK converts to half precision and back
     assert (tmp_path / "cache").stat().st_size > 0
 
 
