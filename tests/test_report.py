@@ -210,6 +210,13 @@ def test_one_trial_makes_a_report(tmp_path: Path) -> None:
     assert page.count("figure") == 3
 
 
+def test_trials_of_a_minute_and_more_are_shown_over_time(tmp_path: Path) -> None:
+    samples = [1e6 * (1 + n / 200) for n in range(61)]
+    trials = [made.trial(PHONE, made.MOBILENETS[0], samples_us=samples)]
+    page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials))
+    assert "plot-sustained" in page.values("id")
+
+
 def test_no_ok_trial_makes_a_report_of_failures(tmp_path: Path) -> None:
     trials = [made.failed(PHONE, model) for model in made.MOBILENETS]
     page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS, trials))

@@ -74,7 +74,7 @@ CONFIG = (
     Column("threads", "Int64", "threads asked for"),
     Column("delegate", "category", "delegate asked for"),
     Column("affinity", "category", "cores asked for"),
-    Column("repetition", "Int64", "the same trial asked again: 1, 2, ..."),
+    Column("repetition", "Int64", "the same trial asked again, from 0"),
 )
 KEY = Column("key", "category", "name of the trial, unique in its run")
 OUTCOME = (

@@ -10,15 +10,18 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bench.frame.cells import Cell, frame_of_cells
-from bench.records import Config, Published, device_id
+from bench.records import Config, Measurement, Published, device_id
 from bench.report import plots, text
 from bench.report.collect import Collection
 from bench.report.plots.complexity import ERROR
 from bench.report.plots.drawing import tells, told
-from bench.report.plots.schemes import speed_ups
+from bench.report.plots.samples import MOST_ROWS
+from bench.report.plots.schemes import has_groups, speed_ups
 from bench.report.svg import inline_svg
 
 MOST_FACETS = 6  # plots of one kind, a config each
+SUSTAINED_S = 60.0  # seconds of inferences from which on heat may show
+MOST_SUSTAINED = 6  # trials
 MOST_SENTENCES = 3  # devices that a caption speaks of
 
 
@@ -47,6 +50,8 @@ def figures(collection: Collection, chosen: dict[str, Published]) -> list[Plot]:
                      lambda config: _ERROR_LATENCY + _only(config, collection)),
         *_comparisons(cells),
         *_groups(facets, collection),
+        *_spread(ordered, collection),
+        *_sustained(ordered, collection.titles),
     ]  # fmt: skip
     return [_plot(name, figure, caption) for name, figure, caption in drawn]
 
@@ -119,9 +124,65 @@ def _comparisons(cells: pd.DataFrame) -> Iterator[Drawn]:
 
 def _groups(facets: Facets, collection: Collection) -> Iterator[Drawn]:
     for config, cells in facets[:1]:
-        if told(cells, "median_us", "groups")["groups"].nunique() > 1:
+        if has_groups(cells):
             caption = "A line a width: along it complexity is about equal, and latency is not."
             yield "groups", plots.groups_vs_latency(cells), caption + _only(config, collection)
+
+
+def _spread(cells: Sequence[Cell], collection: Collection) -> Iterator[Drawn]:
+    for config in collection.configs[:1]:
+        shown = [cell for cell in cells if cell.config == config and cell.measurements]
+        if 1 < len(shown) <= MOST_ROWS:
+            samples = pd.concat(
+                _samples(cell, measured, collection.titles)
+                for cell in shown
+                for measured in cell.measurements
+            )
+            caption = (
+                "Samples of all repetitions about their median: the middle half, and the 5th to the"
+                " 95th percentile."
+            )
+            yield "spread", plots.distributions(samples), caption + _only(config, collection)
+
+
+def _sustained(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:
+    """The longest trials, where they are long enough to heat a phone."""
+    long = [
+        (sum(measured.samples_us), cell, measured)
+        for cell in cells
+        for measured in cell.measurements
+        if sum(measured.samples_us) >= SUSTAINED_S * 1e6
+    ]
+    longest = sorted(long, key=lambda one: -one[0])[:MOST_SUSTAINED]
+    if longest:
+        samples = pd.concat(_samples(cell, measured, titles) for _, cell, measured in longest)
+        yield (
+            "sustained",
+            plots.sustained(samples),
+            "Speed against the trial’s own start, over the time spent in inferences.",
+        )
+
+
+def _samples(cell: Cell, measured: Measurement, titles: dict[str, str]) -> pd.DataFrame:
+    """A trial's samples as `bench.load_samples` would tell them, as far as plots ask."""
+    trial = next(trial for trial in cell.trials if trial.measurement is measured)
+    return pd.DataFrame(
+        {
+            "sweep": "",
+            "run": "",
+            "key": trial.key,
+            "device": titles[cell.device_id],
+            "device_id": cell.device_id,
+            "virtual": cell.virtual,
+            "model": cell.model.name,
+            "threads": cell.config.threads,
+            "delegate": cell.config.delegate,
+            "affinity": cell.config.affinity,
+            "repetition": trial.repetition,
+            "phase": "sample",
+            "latency_us": measured.samples_us,
+        }
+    )
 
 
 def _only(config: Config, collection: Collection) -> str:

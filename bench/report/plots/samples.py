@@ -20,7 +20,7 @@ from bench.report.plots.drawing import (
     legend,
     values,
 )
-from bench.report.plots.look import MUTED, SERIES, STYLE, number_axis
+from bench.report.plots.look import MUTED, SERIES, STYLE
 
 MOST_ROWS = 24  # distributions below each other
 WINDOWS = 40  # of a sustained curve
@@ -28,7 +28,7 @@ _TRIAL = ("key", "sweep", "run")
 
 
 def distributions(samples: pd.DataFrame) -> Figure:
-    """How the samples of each cell spread: median, middle half, 5th to 95th percentile.
+    """How the samples of each cell spread about their median: middle half, 5th to 95th percentile.
 
     Takes a frame of `bench.load_samples`; warm-ups are left out.
     """
@@ -39,19 +39,22 @@ def distributions(samples: pd.DataFrame) -> Figure:
         figure, axes = figure_of("Spread of the samples", shown)
         figure.set_figheight(1.6 + 0.2 * len(cells))
         for row, (_, points) in enumerate(cells):
-            latency = values(points, "latency_us") / 1e3
-            low, first, middle, third, high = np.percentile(latency, [5, 25, 50, 75, 95])
+            latency = values(points, "latency_us")
+            bounds = np.percentile(latency, [5, 25, 75, 95]) / np.median(latency) * 100 - 100
+            low, first, third, high = bounds
             colour = colours[str(points["device_id"].iloc[0])]
             axes.plot([low, high], [row, row], color=colour, linewidth=1)
             axes.plot([first, third], [row, row], color=colour, linewidth=5, alpha=0.45,
                       solid_capstyle="butt")  # fmt: skip
             hollow = bool(points["virtual"].any())
-            axes.plot([middle], [row], marker="o", color=colour,
+            axes.plot([0], [row], marker="o", color=colour,
                       markerfacecolor="none" if hollow else colour)  # fmt: skip
         axes.set_yticks(range(len(cells)))
-        axes.set_yticklabels([text.clean(name, 26) for name, _ in cells], parse_math=False)
+        axes.set_yticklabels(
+            [text.clean(name, 34) for name, _ in cells], fontsize=8, parse_math=False
+        )
         axes.set_ylim(len(cells) - 0.5, -0.5)
-        number_axis(axes.xaxis, "Latency, ms", values(shown, "latency_us") / 1e3)
+        axes.set_xlabel("Latency against the median, %")
         legend(figure, keys(shown.assign(kind=""), joined=False, kinds=False))
     return figure
 

@@ -29,6 +29,8 @@ from bench.report.plots.look import MARKERS, MUTED, SERIES, STYLE, number_axis
 _SAME_NETWORK = ["device_id", "family", "alpha", "scale", "groups", "resolution", "variant",
                  "threads", "delegate", "affinity"]  # fmt: skip
 
+_SAME_WIDTH = ("scale", "device_id", "kind", "resolution", "variant")
+
 
 def speed_ups(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells of a quantized network beside its float32 one: `speed_up` and `size_share`."""
@@ -61,6 +63,12 @@ def quantization(cells: pd.DataFrame) -> Figure:
     return figure
 
 
+def has_groups(cells: pd.DataFrame) -> bool:
+    """Whether any network was measured with several numbers of groups."""
+    shown = told(cells, "median_us", "groups")
+    return any(part["groups"].nunique() > 1 for _, part in groups(shown, *_SAME_WIDTH))
+
+
 def groups_vs_latency(cells: pd.DataFrame) -> Figure:
     """Latency over the number of groups, a line for each width: MACs are about equal along it."""
     shown = told(cells, "median_us", "groups")
@@ -68,7 +76,7 @@ def groups_vs_latency(cells: pd.DataFrame) -> Figure:
         figure, axes = figure_of("Latency against groups", shown)
         scales = [scale for scale, _ in groups(shown, "scale")]
         for number, (_, on_device) in enumerate(groups(shown, "device_id")[:MOST_DEVICES]):
-            for scale, points in groups(on_device, "scale", "kind", "resolution", "variant"):
+            for scale, points in groups(on_device, *_SAME_WIDTH):
                 ordered = points.sort_values("groups")
                 marker = MARKERS[scales.index(scale) % len(MARKERS)]
                 virtual = bool(points["virtual"].any())
