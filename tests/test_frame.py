@@ -114,11 +114,13 @@ def test_a_virtual_device_is_virtual_in_its_title_and_in_its_own_column(results:
     assert not frame[~frame["virtual"]]["device"].astype(str).str.contains("virtual").any()
 
 
-def test_a_trial_that_says_virtual_is_virtual_whatever_its_device_says(tmp_path: Path) -> None:
-    trial = made.trial(PHONE, made.MOBILENETS[0], virtual=True)
-    run = made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], [trial])
-    assert bench.load(run)["virtual"].all()
-    assert bench.load_cells(run)["virtual"].all()
+def test_a_trial_and_its_device_must_agree_on_being_virtual(tmp_path: Path) -> None:
+    for device in (PHONE, VIRTUAL):
+        trial = made.trial(device, made.MOBILENETS[0], virtual=not device.virtual)
+        run = made.write_run(tmp_path, [device], made.MOBILENETS[:1], [trial])
+        for read in (bench.load, bench.load_cells, bench.load_samples, bench.render_report):
+            with pytest.raises(StoreError, match="virtual"):
+                read(run)
 
 
 def test_doubts_are_named_in_one_column(results: Path) -> None:

@@ -303,6 +303,16 @@ def test_different_binaries_side_by_side_are_warned_of(tmp_path: Path) -> None:
     assert "2 kinds of LiteRT library" in text
 
 
+def test_a_phone_that_was_updated_between_runs_is_warned_of(tmp_path: Path) -> None:
+    runs = []
+    for fingerprint in ("acme/one:14", "acme/one:15"):
+        device = made.phone(fingerprint=fingerprint)
+        trials = made.grid([device], made.MOBILENETS[:1])
+        runs.append(made.write_run(tmp_path, [device], made.MOBILENETS[:1], trials))
+    page = Page(bench.render_report(runs, tmp_path / "both.html").read_text(encoding="utf-8"))
+    assert "2 builds of Android on Acme One" in page.text
+
+
 def test_a_report_that_can_not_be_written_is_one_error(widths: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="can't write the report"):

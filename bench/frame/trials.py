@@ -74,16 +74,29 @@ def runs_at(path: AnyPath | Iterable[AnyPath]) -> list[Path]:
 
 
 def device_of(run: Run, trial: Trial) -> Device:
-    """The phone of a trial, by its id or by the serial that it was written under."""
-    if trial.device in run.devices:
-        return run.devices[trial.device]
-    for device in run.devices.values():
-        if device_id(device) == trial.device:
-            return device
-    raise StoreError(
-        f"{run.path / 'devices.json'} does not tell of device {trial.device!r}, which trials name.",
-        next_step="Copy the whole folder of the run.",
-    )
+    """The phone of a trial, by its id or by the serial that it was written under.
+
+    A trial and its device must agree on whether it is virtual: nobody may take the latency of
+    one for that of the other.
+    """
+    file = run.path / "devices.json"
+    device = run.devices.get(trial.device)
+    if device is None:
+        by_id = {device_id(device): device for device in run.devices.values()}
+        device = by_id.get(trial.device)
+    if device is None:
+        raise StoreError(
+            f"{file} does not tell of device {trial.device!r}, which trials name.",
+            next_step="Copy the whole folder of the run.",
+        )
+    if device.virtual != trial.virtual:
+        kinds = ("virtual", "a phone") if device.virtual else ("a phone", "virtual")
+        raise StoreError(
+            f"{file} says that {trial.device!r} is {kinds[0]}, trial {trial.key} that it is"
+            f" {kinds[1]}.",
+            next_step="Take the run's folder from where it was made.",
+        )
+    return device
 
 
 def model_of(run: Run, trial: Trial) -> Model:

@@ -65,13 +65,18 @@ def mixed(collection: Collection) -> list[str]:
         "LiteRT library": {f"{r.library_version} {r.abi} {r.library_sha256[:12]}" for r in runners},
         "input": {m.input_source[:12] for cell in collection.cells for m in cell.measurements},
     }
-    by_abi = {r.abi for r in runners}
-    expected = {"runner": len(by_abi), "LiteRT library": len(by_abi), "input": 1}
-    return [
+    by_abi = len({r.abi for r in runners})
+    expected = {"runner": by_abi, "LiteRT library": by_abi, "input": 1}
+    found = [
         f"{len(values)} kinds of {what}: {', '.join(sorted(values))}"
         for what, values in told.items()
         if len(values) > expected[what] > 0
     ]
+    for id_, title in collection.titles.items():
+        builds = {run.devices[id_].fingerprint for run in collection.runs if id_ in run.devices}
+        if len(builds) > 1:
+            found.append(f"{len(builds)} builds of Android on {title}")
+    return [text.clean(what, text.PROSE_LIMIT) for what in found]
 
 
 def _place(cell: Cell) -> tuple[object, ...]:
