@@ -1,22 +1,28 @@
-"""bench show and bench report: what lies in results."""
+"""bench show, report, compare and export: what lies in results."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bench.cli.screen import milliseconds, print_table, printable
+from bench.errors import UsageError
 from bench.records import Trial, device_titles
+
+if TYPE_CHECKING:
+    from bench.frame.comparison import Comparison
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the verbs."""
     app.command("show")(show)
     app.command("report")(report)
+    app.command("compare")(compare)
+    app.command("export")(export)
 
 
 def show(
@@ -80,6 +86,117 @@ def report(
     from bench.store import find_runs
 
     print(f"Report:  {render_report([find_runs(path)[-1] for path in run], output)}")
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="A run's folder: the first side.")],
+    b: Annotated[Path, typer.Argument(help="A run's folder: the second side.")],
+    differs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="What is compared and so may differ: device, library, runner, model, threads,"
+            " delegate, affinity. Repeatable. Without it: two runs of one thing.",
+        ),
+    ] = None,
+    a_where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="Choose within the first side. Repeatable."),
+    ] = None,
+    b_where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=VALUE", help="Choose within the second side. Repeatable."),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(help="The share of a median below which a change is of no interest.")
+    ] = 0.03,
+    fail_on: Annotated[
+        Literal["slower"] | None,
+        typer.Option(help="Exit with 4 when a cell is slower.", show_default=False),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Compare two runs cell by cell: slower, faster, same, or can't tell.
+
+    A ratio above 1 means that the second takes longer.
+
+    Example: bench compare results/before results/after --fail-on slower
+    """
+    from bench.frame import compare as compare_runs
+    from bench.store import find_runs
+
+    found = compare_runs(
+        find_runs(a)[-1],
+        find_runs(b)[-1],
+        differs=differs or (),
+        threshold=threshold,
+        a_where=_choice(a_where),
+        b_where=_choice(b_where),
+    )
+    if json:
+        sys.stdout.write(found.frame().to_json(orient="records", indent=2) + "\n")
+    elif markdown:
+        from bench.report.compared import comparison_markdown
+
+        print(comparison_markdown(found), end="")
+    else:
+        _print_comparison(found)
+    if fail_on is not None and found.of(fail_on):
+        raise typer.Exit(4)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run's folder, or a folder of runs.")],
+    output: Annotated[
+        Path, typer.Argument(help="A file that ends in .csv, .json, .jsonl or .parquet.")
+    ],
+    rows: Annotated[
+        Literal["trials", "samples", "cells", "ops"], typer.Option(help="What a row is.")
+    ] = "trials",
+) -> None:
+    """Write results as a table for other tools.
+
+    Example: bench export results/quickstart samples.csv --rows samples
+    """
+    from bench.frame import export as export_frame
+
+    print(f"Wrote {export_frame(run, output, rows)}")
+
+
+def _choice(pairs: list[str] | None) -> dict[str, str] | None:
+    chosen = dict(pair.partition("=")[::2] for pair in pairs or ())
+    if not all(chosen.values()):
+        raise UsageError("a choice is written FIELD=VALUE.", next_step="Such as device=S1.")
+    return chosen or None
+
+
+def _print_comparison(found: Comparison) -> None:
+    print_table(
+        ("model", "device", "threads", "delegate", "first ms", "second ms", "ratio", "from", "to",
+         "verdict", ""),
+        [
+            (
+                pair.a.model.name,
+                pair.a.title if pair.a.title == pair.b.title else f"{pair.a.title}, {pair.b.title}",
+                pair.a.config.threads,
+                pair.a.config.delegate,
+                *(milliseconds(c.latency.median) if c.latency else None for c in (pair.a, pair.b)),
+                f"{pair.ratio.ratio:.3f}",
+                *(None if bound is None else f"{bound:.3f}" for bound in pair.ratio[1:3]),
+                pair.verdict,
+                pair.reason,
+            )
+            for pair in found.pairs
+        ],
+    )  # fmt: skip
+    for cells, side in ((found.only_a, "first"), (found.only_b, "second")):
+        for cell in cells:
+            print(printable(f"Only in the {side}: {cell.model.name} on {cell.title}"))
+    if not found.pairs:
+        print("Nothing to compare: the two share no cell.")
 
 
 def _figures(trials: Iterable[Trial]) -> tuple[object, ...]:
