@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bench.engine import run_sweep
     from bench.frame import compare, export, load, load_cells, load_ops, load_samples
     from bench.report import plots as plot
-    from bench.report import render_report
+    from bench.report import render_report, show
 
 __version__ = "0.1.0"
 
@@ -32,6 +32,7 @@ __all__ = [
     "plot",
     "render_report",
     "run_sweep",
+    "show",
 ]
 
 _ROOMS = {
@@ -43,6 +44,7 @@ _ROOMS = {
     "load_samples": "bench.frame",
     "render_report": "bench.report",
     "run_sweep": "bench.engine",
+    "show": "bench.report",
 }
 _MODULES = {"plot": "bench.report.plots"}
 

@@ -319,6 +319,14 @@ def test_a_report_that_can_not_be_written_is_one_error(widths: Path, tmp_path: P
         bench.render_report(widths, tmp_path / "file" / "report.html")
 
 
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own(widths: Path) -> None:
+    shown = bench.show(widths)
+    page = Page(shown._repr_html_())
+    ((tag, attributes),) = page.tags
+    assert (tag, attributes["srcdoc"]) == ("iframe", shown.html)
+    assert attributes["sandbox"] == "allow-scripts"
+
+
 def test_an_old_report_stays_whole_when_a_new_one_fails(widths: Path, tmp_path: Path) -> None:
     place = tmp_path / "place.html"
     place.mkdir()

@@ -13,13 +13,16 @@ import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import escape
 
 from bench.errors import StoreError, UsageError
 from bench.frame.trials import AnyPath, runs_at
 from bench.report.collect import collect
 from bench.report.page import html
 
-__all__ = ["render_report"]
+__all__ = ["render_report", "show"]
 
 
 def render_report(runs: AnyPath | Iterable[AnyPath], output: AnyPath | None = None) -> Path:
@@ -37,6 +40,23 @@ def render_report(runs: AnyPath | Iterable[AnyPath], output: AnyPath | None = No
     path = Path(output) if output is not None else folders[0] / "report.html"
     _write(path, html(collect(folders)))
     return path
+
+
+class Shown(NamedTuple):
+    """A report as a notebook shows it: in a frame of its own that reaches nothing else."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return (
+            f'<iframe srcdoc="{escape(self.html)}" sandbox="allow-scripts" title="Report"'
+            ' style="width: 100%; height: 40rem; border: 1px solid #8886"></iframe>'
+        )
+
+
+def show(runs: AnyPath | Iterable[AnyPath]) -> Shown:
+    """The report of one or several runs, to be shown in a notebook."""
+    return Shown(html(collect(runs)))
 
 
 def _write(path: Path, text: str) -> None:
