@@ -13,6 +13,7 @@ import pytest
 import bench
 from bench.errors import StoreError, UsageError
 from bench.records import Check, Config, Trial
+from bench.store import read_trials
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
 VOID = {"meta", "link", "br", "rect", "path", "use", "wbr"}
@@ -75,14 +76,21 @@ def report(run: Path) -> Page:
     return Page(bench.render_report(run).read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def widths(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def widths(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The papers' models on a phone and a virtual one; one failure, one doubt."""
     models = [*made.MOBILENETS, *made.SHUFFLENETS, made.model("broken", macs=None)]
     trials = made.grid([PHONE, VIRTUAL], models[:-1], repetitions=2)
     trials[0] = msgspec.structs.replace(trials[0], doubts=(made.WIDE,))
     trials.append(made.failed(PHONE, models[-1]))
-    return made.write_run(tmp_path, [PHONE, VIRTUAL], models, trials, repetitions=2)
+    results = tmp_path_factory.mktemp("results")
+    return made.write_run(results, [PHONE, VIRTUAL], models, trials, repetitions=2)
+
+
+@pytest.fixture(scope="module")
+def page(widths: Path) -> Page:
+    """The report of those."""
+    return report(widths)
 
 
 def test_the_report_of_one_run_lies_in_its_folder_and_nests(widths: Path) -> None:
@@ -97,9 +105,8 @@ def test_the_same_run_makes_the_same_bytes(widths: Path, tmp_path: Path) -> None
 
 
 def test_the_table_has_a_row_a_model_with_complexity_latency_and_published_error(
-    widths: Path,
+    page: Page,
 ) -> None:
-    page = report(widths)
     for shown in ("mobilenet_v1_1.00_224_float32", "569", "29.4", "Median latency", "million MACs"):
         assert shown in page.text
     assert sum(attrs.get("scope") == "row" for _, attrs in page.tags if "title" not in attrs) > 9
@@ -107,14 +114,13 @@ def test_the_table_has_a_row_a_model_with_complexity_latency_and_published_error
     assert made.MOBILENET in page.text
 
 
-def test_pairs_are_set_against_the_mobilenet_of_their_complexity(widths: Path) -> None:
-    text = report(widths).text
+def test_pairs_are_set_against_the_mobilenet_of_their_complexity(page: Page) -> None:
+    text = page.text
     for delta in ("+3.1", "+3.9", "+7.8"):  # table 5 of the ShuffleNet paper
         assert delta in text
 
 
-def test_every_link_leads_somewhere_and_no_id_is_twice(widths: Path) -> None:
-    page = report(widths)
+def test_every_link_leads_somewhere_and_no_id_is_twice(page: Page) -> None:
     ids = page.values("id")
     assert len(ids) == len(set(ids))
     assert {h[1:] for h in page.values("href") if h.startswith("#")} <= set(ids)
@@ -244,16 +250,15 @@ def test_like_failures_are_told_once_with_where_they_occurred(tmp_path: Path) ->
     assert "and 20 more" in page.text
 
 
-def test_every_trial_is_told_with_state_arguments_and_hashes(widths: Path) -> None:
-    text = report(widths).text
+def test_every_trial_is_told_with_state_arguments_and_hashes(page: Page, widths: Path) -> None:
+    text = page.text
     trial = next(iter(_trials(widths)))
     assert trial.runner is not None
     for shown in ("--contract=1", trial.runner.sha256, "thermal status", "29.5 → 30.5"):
         assert shown in text
 
 
-def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(widths: Path) -> None:
-    page = report(widths)
+def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(page: Page) -> None:
     assert "the median is known to ±4.1% where ±1.0% was asked for" in page.text
     assert "quieten the phone, or raise max_seconds" in page.text
     assert "wide" in page.values("title")
@@ -354,6 +359,4 @@ def test_names_of_plots_are_text_and_not_mathematics(tmp_path: Path) -> None:
 
 
 def _trials(run: Path) -> list[Trial]:
-    from bench.store import read_trials
-
     return list(read_trials(run))
