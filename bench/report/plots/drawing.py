@@ -60,9 +60,12 @@ def told(cells: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The cells that have what a plot needs, each with its `kind`: family and quantization."""
     rows = cells.dropna(subset=list(columns))
     rows = rows[(rows[list(columns)] > 0).all(axis=1).to_numpy(dtype=bool)]
-    family = rows["family"].astype(object).fillna(OTHER).astype(str)
-    scheme = rows["quantization"].astype(object).fillna("").astype(str)
-    kind = family if scheme.nunique() < 2 else (family + " " + scheme).str.strip()
+    families, schemes = texts(rows, "family", OTHER), texts(rows, "quantization")
+    several = len(set(schemes)) > 1
+    kind = [
+        f"{family} {scheme}".strip() if several else family
+        for family, scheme in zip(families, schemes, strict=True)
+    ]
     return rows.assign(kind=kind)
 
 
@@ -76,11 +79,16 @@ def values(frame: pd.DataFrame, column: str) -> Floats:
     return np.asarray(frame[column].to_numpy(dtype=np.float64, na_value=np.nan))
 
 
+def texts(frame: pd.DataFrame, column: str, missing: str = "") -> list[str]:
+    """A column as plain strings."""
+    return [missing if pd.isna(value) else str(value) for value in frame[column].astype(object)]
+
+
 def groups(frame: pd.DataFrame, *columns: str) -> list[tuple[str, pd.DataFrame]]:
     """Parts of equal values, in the order in which they are met, named by the first column."""
-    rows = frame[list(columns)].astype(object).fillna("").astype(str)
+    rows = zip(*(texts(frame, column) for column in columns), strict=True)
     places: dict[tuple[str, ...], list[int]] = {}
-    for place, row in enumerate(zip(*(rows[column] for column in columns), strict=True)):
+    for place, row in enumerate(rows):
         places.setdefault(row, []).append(place)
     return [(row[0], frame.iloc[at]) for row, at in places.items()]
 

@@ -42,7 +42,7 @@ SIZE = (5.0, 3.9)  # inches; small, so that its text is still read on a phone's 
 LOG_FROM = 5.0  # an axis is logarithmic when its largest value is so many times its smallest
 
 # A page's or a reader's own fonts draw what DejaVu Sans, used for measuring, lacks.
-GLYPH_WARNING = r"Glyph .* missing from font"
+GLYPH_WARNING = r"Glyph .* missing from (current )?font"
 
 STYLE: Any = {
     "font.size": 9.5,

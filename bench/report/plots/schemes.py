@@ -19,6 +19,7 @@ from bench.report.plots.drawing import (
     groups,
     keys,
     legend,
+    texts,
     told,
     values,
     whiskers_ms,
@@ -35,11 +36,8 @@ _SAME_WIDTH = ("scale", "device_id", "kind", "resolution", "variant")
 def speed_ups(cells: pd.DataFrame) -> pd.DataFrame:
     """Cells of a quantized network beside its float32 one: `speed_up` and `size_share`."""
     shown = told(cells, "median_us", "size_bytes").dropna(subset=["family", "quantization"])
-    names = shown[_SAME_NETWORK].astype(object).fillna("").astype(str)
-    keyed = shown.assign(
-        network=pd.Series(["\n".join(row) for row in names.itertuples(index=False)],
-                          index=shown.index, dtype="object")
-    )  # fmt: skip
+    rows = zip(*(texts(shown, column) for column in _SAME_NETWORK), strict=True)
+    keyed = shown.assign(network=["\n".join(row) for row in rows])
     floats = keyed[(keyed["quantization"] == "float32").to_numpy(dtype=bool)]
     floats = floats.drop_duplicates("network")[["network", "median_us", "size_bytes"]]
     joined = keyed.merge(floats, on="network", suffixes=("", "_float32"))
