@@ -104,7 +104,9 @@ FIELDS: dict[str, Callable[[Cell], set[str]]] = {
     "delegate": lambda cell: {cell.config.delegate},
     "affinity": lambda cell: {cell.config.affinity},
     "runner": lambda cell: {t.runner.sha256 for t in cell.trials if t.runner},
-    "library": lambda cell: {t.runner.library_sha256 for t in cell.trials if t.runner},
+    "library": lambda cell: {
+        t.runner.library_sha256 or "in the runner" for t in cell.trials if t.runner
+    },
     "input": lambda cell: {measured.input_source for measured in cell.measurements},
     "clock": lambda cell: {measured.clock for measured in cell.measurements},
 }

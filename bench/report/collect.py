@@ -61,8 +61,10 @@ def mixed(collection: Collection) -> list[str]:
     """What differs between trials that stand side by side, in words."""
     runners = [d.trial.runner for d in collection.done if d.trial.runner is not None]
     told = {
-        "runner": {f"{r.version} {r.abi} {r.sha256[:12]}" for r in runners},
-        "LiteRT library": {f"{r.library_version} {r.abi} {r.library_sha256[:12]}" for r in runners},
+        "runner": {_binary(r.version, r.abi, r.sha256) for r in runners},
+        "LiteRT library": {
+            _binary(r.library_version, r.abi, r.library_sha256 or "in the runner") for r in runners
+        },
         "input": {m.input_source[:12] for cell in collection.cells for m in cell.measurements},
     }
     by_abi = len({r.abi for r in runners})
@@ -77,6 +79,10 @@ def mixed(collection: Collection) -> list[str]:
         if len(builds) > 1:
             found.append(f"{len(builds)} builds of Android on {title}")
     return [text.clean(what, text.PROSE_LIMIT) for what in found]
+
+
+def _binary(version: str | None, abi: str, sha256: str) -> str:
+    return f"{version or 'version not told'} {abi} {sha256[:12]}"
 
 
 def _place(cell: Cell) -> tuple[object, ...]:

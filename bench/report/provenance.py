@@ -115,10 +115,16 @@ def _range(values: Sequence[float | None], unit: str) -> str | None:
 
 def _binaries(runner: RunnerIdentity) -> Iterator[tuple[str, str]]:
     yield "ABI", text.clean(runner.abi)
-    yield "runner", text.clean(f"{runner.version}, contract {runner.contract}")
+    yield "runner", text.clean(", ".join(_versions(runner)))
     yield "runner sha256", text.clean(runner.sha256)
     yield "LiteRT library", text.clean(runner.library_version or "version not told")
-    yield "library sha256", text.clean(runner.library_sha256)
+    yield "library sha256", text.clean(runner.library_sha256 or "a part of the runner")
+
+
+def _versions(runner: RunnerIdentity) -> Iterator[str]:
+    yield runner.version or "version not told"
+    if runner.contract is not None:
+        yield f"contract {runner.contract}"
 
 
 def _making(model: Model) -> str:

@@ -175,7 +175,7 @@ def _origin(trial: Trial) -> dict[str, str]:
     told = {"took, s": f"{trial.duration_s:,.1f}", "model": trial.model_sha256[:12]}
     if trial.runner is not None:
         told["runner"] = text.clean(trial.runner.sha256[:12])
-        told["LiteRT library"] = text.clean(trial.runner.library_sha256[:12])
+        told["LiteRT library"] = text.clean((trial.runner.library_sha256 or "in the runner")[:12])
     return told
 
 
