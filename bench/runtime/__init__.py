@@ -1,6 +1,13 @@
 """What is started on the phone: the contract with the runner, and where binaries come from."""
 
-from bench.runtime.binaries import Available, Binaries, find, list_available
+from bench.runtime.binaries import (
+    Available,
+    Binaries,
+    find,
+    find_benchmark_model,
+    list_available,
+)
+from bench.runtime.cache import Kept, recorded
 from bench.runtime.contract import (
     CONTRACT,
     FP16_FLAGS,
@@ -9,22 +16,28 @@ from bench.runtime.contract import (
     parse_document,
     runner_argv,
 )
-from bench.runtime.libraries import add, fetch
+from bench.runtime.official import TOOLS, Tool
+from bench.runtime.provision import add, fetch
 from bench.runtime.self_test import judge_self_test, self_test_argv, self_test_model
 
 __all__ = [
     "CONTRACT",
     "FP16_FLAGS",
+    "TOOLS",
     "Available",
     "Binaries",
+    "Kept",
     "RunnerReport",
     "Tensor",
+    "Tool",
     "add",
     "fetch",
     "find",
+    "find_benchmark_model",
     "judge_self_test",
     "list_available",
     "parse_document",
+    "recorded",
     "runner_argv",
     "self_test_argv",
     "self_test_model",

@@ -7,6 +7,7 @@ Layout: System V ABI, "Object Files"; both classes, little-endian only, as all A
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,10 +17,12 @@ _MACHINES = {3: "x86", 40: "armeabi-v7a", 62: "x86_64", 183: "arm64-v8a"}  # as 
 _MAX_SEGMENTS = 64
 _MAX_DYNAMIC = 4096
 _MAX_NAME = 4096
+_MAX_SYMBOLS = 1_000_000
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_TEXTREL, _DT_FLAGS = 1, 5, 14, 22, 30
-_DT_FLAGS_1 = 0x6FFFFFFB
+_DT_HASH, _DT_SYMTAB, _DT_GNU_HASH, _DT_FLAGS_1 = 4, 6, 0x6FFFFEF5, 0x6FFFFFFB
+_BINDINGS_SEEN_OUTSIDE = (1, 2)  # global, weak
 _DF_TEXTREL = 4
 _ET_DYN = 3
 
@@ -58,6 +61,14 @@ def read_elf(data: bytes) -> Elf:
         return _Reader(data).read()
     except (struct.error, OverflowError) as error:
         raise ElfError("The file is cut: an ELF header points behind its end.") from error
+
+
+def exported_names(data: bytes) -> frozenset[str]:
+    """The functions and variables that a library offers; ElfError when it is cut."""
+    try:
+        return frozenset(_Reader(data).exported())
+    except (struct.error, OverflowError) as error:
+        raise ElfError("The file is cut: its symbols point behind its end.") from error
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,53 @@ class _Reader:
             or bool(flags & _DF_TEXTREL),
         )
 
+    def exported(self) -> Iterator[str]:
+        segments = self._segments()
+        dynamic = self._dynamic(segments)
+        places = dict(reversed(dynamic))  # the first entry of a kind counts
+        if _DT_SYMTAB not in places:
+            return
+        strings = self._strings(segments, dynamic)
+        table = self._offset(segments, places[_DT_SYMTAB])
+        form, size = ("<IBBH", 24) if self._wide else ("<I8xBBH", 16)
+        for index in range(1, self._symbol_count(segments, places)):
+            name, info, _, section = struct.unpack_from(form, self._data, table + index * size)
+            if section != 0 and info >> 4 in _BINDINGS_SEEN_OUTSIDE:
+                yield strings(name)
+
+    def _symbol_count(self, segments: list[_Segment], places: dict[int, int]) -> int:
+        """As the hash tables tell it; nothing else of what is loaded does."""
+        if _DT_HASH in places:
+            at = self._offset(segments, places[_DT_HASH])
+            count: int = struct.unpack_from("<I", self._data, at + 4)[0]
+        elif _DT_GNU_HASH in places:
+            count = self._gnu_symbol_count(self._offset(segments, places[_DT_GNU_HASH]))
+        else:
+            return 0
+        if count > _MAX_SYMBOLS:
+            raise ElfError("The file's symbol table makes no sense.")
+        return count
+
+    def _gnu_symbol_count(self, at: int) -> int:
+        buckets, first, bloom, _ = struct.unpack_from("<IIII", self._data, at)
+        if max(buckets, bloom) > _MAX_SYMBOLS:
+            raise ElfError("The file's symbol table makes no sense.")
+        at += 16 + bloom * (8 if self._wide else 4)
+        last = max(struct.unpack_from(f"<{buckets}I", self._data, at), default=0)
+        chains = at + 4 * buckets
+        while first <= last < _MAX_SYMBOLS:
+            if struct.unpack_from("<I", self._data, chains + 4 * (last - first))[0] & 1:
+                return int(last) + 1
+            last += 1
+        return 0
+
+    def _offset(self, segments: list[_Segment], address: int) -> int:
+        """Where in the file an address in memory is loaded from."""
+        for segment in (s for s in segments if s.kind == _PT_LOAD):
+            if 0 <= address - segment.address < segment.size:
+                return address - segment.address + segment.offset
+        raise ElfError("The file's tables lie outside of what is loaded.")
+
     def _segments(self) -> list[_Segment]:
         start = struct.unpack_from(
             "<Q" if self._wide else "<I", self._data, 32 if self._wide else 28
@@ -138,10 +196,7 @@ class _Reader:
         addresses = [value for tag, value in dynamic if tag == _DT_STRTAB]
         if not addresses:
             return _Strings(self._data, len(self._data))
-        for segment in (s for s in segments if s.kind == _PT_LOAD):
-            if 0 <= addresses[0] - segment.address < segment.size:
-                return _Strings(self._data, addresses[0] - segment.address + segment.offset)
-        raise ElfError("The file's string table lies outside of what is loaded.")
+        return _Strings(self._data, self._offset(segments, addresses[0]))
 
     def _interpreter(self, segments: list[_Segment]) -> str | None:
         for segment in (s for s in segments if s.kind == _PT_INTERP):
