@@ -26,6 +26,7 @@ FRAMES = {
     "load_samples: one row a sample": columns.SAMPLE_COLUMNS,
     "load_cells: one row a device, model and config": columns.CELL_COLUMNS,
     "load_ops: one row an operator": columns.OP_COLUMNS,
+    "compare(...).frame(): one row a pair": columns.PAIR_COLUMNS,
 }
 
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 import bench
 from bench.errors import UsageError
-from bench.frame.comparison import ROW, THRESHOLD
+from bench.frame import columns
+from bench.frame.comparison import THRESHOLD, VERDICTS
 from bench.frame.ratio import Ratio, holm, ratio_of, t_cdf, t_quantile
 from bench.records import Config, Device, Model, RunnerIdentity
 from bench.report.compared import comparison_markdown
@@ -212,7 +213,8 @@ def test_a_comparison_is_a_frame_and_markdown_whatever_the_names(tmp_path: Path)
     evil = made.model("a|b `x` <script>$(id)\n*_", macs=None)
     a, b = run(tmp_path, {evil: [1000, 1001]}), run(tmp_path, {evil: [2000, 2001]})
     compared = bench.compare(a, b)
-    assert list(compared.frame().columns) == list(ROW)
+    assert list(compared.frame().columns) == [column.name for column in columns.PAIR_COLUMNS]
+    assert columns.VERDICTS == VERDICTS
     assert compared.frame()["model"].tolist() == [evil.name]
     assert "<script>" not in compared._repr_html_()
     row = comparison_markdown(compared).splitlines()[-1]

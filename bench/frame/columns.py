@@ -185,6 +185,25 @@ OP_COLUMNS = (
 )
 
 
+VERDICTS = ("slower", "faster", "can't tell", "same")
+PAIR_COLUMNS = (
+    Column("model", "category", "name of the model"),
+    Column("device_a", "category", "title of the device of the first side"),
+    Column("device_b", "category", "title of the device of the second side"),
+    Column("virtual", "boolean", "either is a virtual phone: not a phone's latency"),
+    *CONFIG[:3],
+    Column("median_a_us", "Float64", "of the first side, as in load_cells"),
+    Column("median_b_us", "Float64", "of the second side"),
+    Column("ratio", "Float64", "second over first: above 1 the second takes longer"),
+    Column("ratio_low", "Float64", "lower bound of the ratio's 95 % interval"),
+    Column("ratio_high", "Float64", "upper bound of the ratio's 95 % interval"),
+    Column("repetitions_a", "Int64", "ok repetitions of the first side"),
+    Column("repetitions_b", "Int64", "ok repetitions of the second side"),
+    Column("verdict", "category", "of the second side, at the threshold", VERDICTS),
+    Column("reason", "string", "why it can't be told"),
+)
+
+
 def series_of(column: Column, values: Sequence[Any]) -> Any:
     """A pandas array of the column's type; None becomes NA."""
     if column.kind == "category":

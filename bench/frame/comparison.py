@@ -7,20 +7,21 @@ name: a ratio that means two things at once means nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
 from bench.errors import UsageError
+from bench.frame import columns
 from bench.frame.cells import Cell, pool_cells
 from bench.frame.ratio import Ratio, holm, ratio_of
-from bench.frame.trials import AnyPath, read_runs
+from bench.frame.trials import AnyPath, Values, frame_of, read_runs
 
 THRESHOLD = 0.03  # share of the median below which a difference is of no interest
 ERROR_RATE = 0.05  # chance of any wrong verdict of a kind in the whole comparison
 
 Verdict = Literal["slower", "faster", "same", "can't tell"]
-VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "can't tell", "same")
+VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "can't tell", "same")  # as in the columns
 
 
 class Pair(NamedTuple):
@@ -48,7 +49,7 @@ class Comparison(NamedTuple):
 
     def frame(self) -> pd.DataFrame:
         """One row a pair."""
-        return pd.DataFrame([row_of(pair) for pair in self.pairs], columns=list(ROW))
+        return frame_of(columns.PAIR_COLUMNS, [_row(pair) for pair in self.pairs])
 
     def _repr_html_(self) -> str:
         html: str = self.frame().to_html(index=False, escape=True)
@@ -219,15 +220,8 @@ def _importance(pair: Pair) -> tuple[int, float, str]:
     return (VERDICTS.index(pair.verdict), -change, pair.a.model.name)
 
 
-ROW = (
-    "model", "device_a", "device_b", "virtual", "threads", "delegate", "affinity",
-    "median_a_us", "median_b_us", "ratio", "ratio_low", "ratio_high", "repetitions_a",
-    "repetitions_b", "verdict", "reason",
-)  # fmt: skip
-
-
-def row_of(pair: Pair) -> tuple[Any, ...]:
-    """A pair as the values of `ROW`."""
+def _row(pair: Pair) -> Values:
+    """The values of `columns.PAIR_COLUMNS`."""
     a, b = pair.a.latency, pair.b.latency
     return (
         pair.a.model.name,
