@@ -37,7 +37,7 @@ def benchmark_model_argv(
     The delegate is forced, never left to the tool's default, and so is XNNPACK beside another
     delegate: off. UsageError for what the tool can't do and for an `extra` flag that is set here.
     """
-    for path in filter(None, (binary, model, result_file)):
+    for path in (binary, model, *([] if result_file is None else [result_file])):
         _refuse_strange(path, path=True)
     fixed = precision.min_samples == precision.max_samples
     least_s = min(1.0, precision.max_seconds) if precision.interval else precision.max_seconds

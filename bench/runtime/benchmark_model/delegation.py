@@ -68,6 +68,11 @@ def delegation(asked: str | None, told: Evidence) -> Delegation | None:
         raise _failure(
             "The GPU delegate fell back from OpenCL to OpenGL: its latency is another backend's."
         )
+    if (
+        asked == "nnapi"
+        and told.parameters.get("NNAPI accelerators available") == "nnapi-reference"
+    ):
+        raise _failure("This phone's NNAPI has no accelerator, only its own reference on the CPU.")
     mine = [applied for applied in told.applied if applied.family == asked]
     extent = _extent(told, asked)
     if extent == "none":
@@ -77,7 +82,7 @@ def delegation(asked: str | None, told: Evidence) -> Delegation | None:
     return extent
 
 
-def name_rows(ops: tuple[OpTime, ...], asked: str | None, told: Evidence) -> str:
+def name_rows(asked: str | None, told: Evidence) -> str:
     """Who ran the rows that the table leaves unnamed."""
     families = {applied.family for applied in told.applied} or told.created
     if asked in families and asked is not None:

@@ -37,6 +37,7 @@ class Figures(NamedTuple):
     warmup_count: int | None
     warmup_mean_us: float | None
     growth_kb: int | None
+    coarse: bool = False  # from LiteRT's block alone: hundredths of a millisecond
 
 
 def read_figures(run: Run) -> Figures:
@@ -59,12 +60,12 @@ def _from_summary(run: Run, summary: Summary) -> Figures:
     warmup = run.counts[0] if len(run.counts) == 2 else None
     if steady.inferences == 0:
         raise _wrong("benchmark_model ran no inference (a dry run, or 0 runs).")
-    if not _same_digits(steady.mean, summary.mean, exactly=not summary.whole):
+    if not _same_number(steady.mean, summary.mean):
         raise _wrong(
             f"The count line ends in a mean of {steady.mean} us, the summary in {summary.mean}: "
             "the output is cut, or holds lines of two runs."
         )
-    if warmup is not None and not _same_digits(warmup.mean, summary.warmup):
+    if warmup is not None and not _same_number(warmup.mean, summary.warmup):
         raise _wrong(
             f"The warm-up's mean is {warmup.mean} us by its count line, {summary.warmup} by the "
             "summary: the output holds lines of two runs."
@@ -127,6 +128,7 @@ def _from_block(run: Run) -> Figures:
         warmup_count=warmups,
         warmup_mean_us=None if warmup_ms is None else warmup_ms * 1000,
         growth_kb=_kb(run.growth_mb),
+        coarse=True,
     )
 
 
@@ -161,7 +163,6 @@ def hold_against_file(figures: Figures, file: ResultFile) -> Figures:
 
     Where the text gave only LiteRT's hundredths of a millisecond, the file's digits are taken.
     """
-    coarse = figures.median_us is None and file.median_us is not None
     for told, filed in (
         (figures.inferences, file.count),
         (figures.warmup_count, file.warmup_count),
@@ -173,10 +174,10 @@ def hold_against_file(figures: Figures, file: ResultFile) -> Figures:
         told, filed = getattr(figures, name), getattr(file, name)
         if told is not None and filed is not None:
             # std is cut to whole microseconds, in the text at least.
-            close = _BLOCK_US if coarse else 1.01 if name == "std_us" else 0.02
+            close = _BLOCK_US if figures.coarse else 1.01 if name == "std_us" else 0.02
             if not _near(told, filed, slack=close):
                 raise _disagree(name, told, filed)
-        if told is None or (coarse and filed is not None):
+        if told is None or (figures.coarse and filed is not None):
             merged[name] = filed
     if figures.warmup_count is None:
         merged["warmup_count"] = file.warmup_count
@@ -185,7 +186,9 @@ def hold_against_file(figures: Figures, file: ResultFile) -> Figures:
         if growth is not None and abs(growth - file.growth_kb) > 6 + growth * _DIGITS:
             raise _disagree("growth_kb", growth, file.growth_kb)
         merged["growth_kb"] = file.growth_kb
-    return Figures(**merged)
+    whole = Figures(**merged)
+    _refuse_nonsense(whole)
+    return whole
 
 
 _TIMES = (
@@ -218,11 +221,10 @@ def _refuse_nonsense(figures: Figures) -> None:
         raise _wrong("Minimum, percentiles, mean and maximum contradict each other.")
 
 
-def _same_digits(one: str, other: str, *, exactly: bool = False) -> bool:
-    """Whether two texts are one number as the tool prints it: six digits, or the whole integer."""
-    if exactly:
-        return one == other or f"{float(one):.6g}" == other
-    return _near(float(one), float(other))
+def _same_number(counted: str, summed_up: str) -> bool:
+    """Whether two texts are one number: both are printed with six digits, or counted in full."""
+    value, other = float(counted), float(summed_up)
+    return value == other or float(f"{value:.6g}") == other
 
 
 def _near(one: float, other: float, *, slack: float = 0.0) -> bool:

@@ -8,6 +8,7 @@ marked, because a number at its end may lack digits.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 MAX_LINE_CHARS = 8192  # a longer line holds nothing that is read
@@ -22,14 +23,10 @@ class Line(NamedTuple):
     source: str | None  # file of LiteRT that said it
     whole: bool  # its end of line came too
     process: str | None  # by logcat
-
-
-class Stream(NamedTuple):
-    lines: list[Line]
     logcat: bool
 
 
-def read_lines(stream: bytes) -> Stream:
+def read_lines(stream: bytes) -> Iterator[Line]:
     """All lines in order; those of other programs in a logcat are left out."""
     text = stream.decode("utf-8", "replace")
     if "\x1b" in text:
@@ -38,72 +35,63 @@ def read_lines(stream: bytes) -> Stream:
     last = len(pieces) - 1
     reader = _Reader()
     for number, piece in enumerate(pieces):
-        if number == last and not piece:
-            break
-        reader.take(piece[:MAX_LINE_CHARS].strip(" \r\v\f\0"), whole=number != last)
-    return Stream(reader.lines, reader.logcat)
+        bare = piece[:MAX_LINE_CHARS].strip(" \r\v\f\0")
+        line = reader.read(bare, whole=number != last)
+        if line is not None and line.text:
+            yield line
 
 
 class _Reader:
     """Holds what earlier lines told of later ones: the process, and the header of a long format."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
-        self.logcat = False
+        self._logcat = False
         self._process: str | None = None
         self._level: str | None = None
         self._long = False  # logcat -v long: a header line, then the message
         self._foreign = False
 
-    def take(self, piece: str, *, whole: bool) -> None:
-        if piece[:1] in _LOGCAT_STARTS and self._unwrap(piece, whole):
-            return
-        if not self._foreign:
-            level = self._level if self._long else None
-            self.lines.append(_line(piece, level, whole, self._process))
+    def read(self, piece: str, *, whole: bool) -> Line | None:
+        """The line of the tool in a line of the stream, if there is one."""
+        if piece[:1] in _LOGCAT_STARTS and piece:
+            header = _LONG.match(piece)
+            if header:
+                self._enter(header["tag"], header["pid"], header["level"], long=True)
+                return None
+            found = next((m for pattern in _LOGCAT if (m := pattern.match(piece))), None)
+            if found is not None:
+                told = found.groupdict()
+                self._enter(told["tag"], told.get("pid"), told.get("level"), long=False)
+                foreign, self._foreign = self._foreign, False
+                return None if foreign else self._line(told["message"] or "", self._level, whole)
+        if self._foreign:
+            return None
+        return self._line(piece, self._level if self._long else None, whole)
 
-    def _unwrap(self, piece: str, whole: bool) -> bool:
-        """Whether this was a line of logcat."""
-        long = _LONG.match(piece)
-        if long:
-            self._enter(long["tag"], long["pid"], long["level"])
-            self._long = True
-            return True
-        match = next((m for pattern in _LOGCAT if (m := pattern.match(piece))), None)
-        if match is None:
-            return False
-        found = match.groupdict()
-        self._enter(found["tag"], found.get("pid"), found.get("level"))
-        self._long = False
-        if not self._foreign:
-            self.lines.append(_line(match["message"] or "", self._level, whole, self._process))
-        self._foreign = False
-        return True
-
-    def _enter(self, tag: str, pid: str | None, level: str | None) -> None:
+    def _enter(self, tag: str, pid: str | None, level: str | None, *, long: bool) -> None:
+        self._long = long
         self._foreign = tag.strip().lower() not in _TAGS
-        self._level = _LEVELS.get(level or "")
         if not self._foreign:
-            self.logcat = True
+            self._logcat = True
             self._process = pid
+            self._level = _LEVELS.get(level or "")
 
-
-def _line(text: str, level: str | None, whole: bool, process: str | None) -> Line:
-    text = text.strip()
-    marked = False
-    source = None
-    word, colon, _ = text[:9].partition(": ")
-    if colon and word in _WORDS:
-        level = "WARN" if word == "WARNING" else word
-        marked = True
-        text = text[len(word) + 2 :].lstrip()
-    if text[:1] == "[" or (level is None and text[:1] in "IWEF"):
-        found = _SOURCE.match(text) or _ABSL.match(text)
-        if found:
-            source = found["file"]
-            level = level or _LEVELS.get(found.groupdict().get("level") or "")
-            text = text[found.end() :].lstrip()
-    return Line(text, level, marked, source, whole, process)
+    def _line(self, text: str, level: str | None, whole: bool) -> Line:
+        text = text.strip()
+        marked = False
+        source = None
+        word, colon, _ = text[:9].partition(": ")
+        if colon and word in _WORDS:
+            level = "WARN" if word == "WARNING" else word
+            marked = True
+            text = text[len(word) + 2 :].lstrip()
+        if text[:1] == "[" or (level is None and text[:1] in _ABSL_STARTS):
+            found = _SOURCE.match(text) or _ABSL.match(text)
+            if found:
+                source = found["file"]
+                level = level or _LEVELS.get(found.groupdict().get("level") or "")
+                text = text[found.end() :].lstrip()
+        return Line(text, level, marked, source, whole, self._process, self._logcat)
 
 
 _TAGS = {"tflite", "litert", "benchmark_model"}
@@ -137,9 +125,10 @@ _LOGCAT = [
         # brief, tag
         rf"(?P<level>[VDIWEF])/(?P<tag>[^:(]{{1,80}}?) *(?:\( *(?P<pid>\d+)\))?{_MESSAGE}",
         # process
-        r"(?P<level>[VDIWEF])\( *(?P<pid>\d+)\) (?P<message>.*?) +\((?P<tag>[^()]{1,80})\)$",
+        r"(?P<level>[VDIWEF])\( *(?P<pid>\d+)\) (?P<message>.*) \((?P<tag>[^()]{1,80})\)$",
         # what guides make of them: "I tflite  : ...", "... tflite  : ..."
         rf"(?:(?P<level>[VDIWEF])|\S{{0,20}}\.\.\.) (?P<tag>tflite|litert) *{_MESSAGE}",
     )
 ]
-_LOGCAT_STARTS = tuple("0123456789VDIWEF[.")
+_LOGCAT_STARTS = "0123456789VDIWEF[."
+_ABSL_STARTS = tuple("IWEF")

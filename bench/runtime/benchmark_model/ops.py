@@ -94,7 +94,8 @@ def _read_sections(lines: list[str]) -> dict[str, _Section]:
         section = sections.setdefault(name, _Section())
         header = _header(line)
         if header is not None:
-            ordered = banner == "Run Order" or (banner is None and section.tables == 0)
+            unnamed = banner is None and section.tables == 0
+            ordered = bool(header) and (banner == "Run Order" or unnamed)
             section.tables += ordered
             columns = header if ordered and section.tables == 1 else None
             banner = None
@@ -156,6 +157,8 @@ def _row(line: str, columns: tuple[str, ...]) -> _Row:
     if mean is None:
         raise _cut("it has no column of milliseconds")
     name = by_name.get("name", "")[:_MAX_NAME_CHARS].replace("\t", ",")
+    if not float(mean) < 1e9:
+        raise _cut("it holds a time that can't be")
     # 0 calls: old versions don't count, and a rounded-down average of less than 1.
     return _Row(by_name["node type"], name or None, float(mean), max(1.0, float(calls)))
 

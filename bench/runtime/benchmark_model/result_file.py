@@ -52,6 +52,10 @@ def read_result_file(data: bytes) -> ResultFile:
     misc = dict(_integers(parts.get(4, b"")))
     if "mean_us" not in latency or 2 not in misc:
         raise _damaged("lacks the mean or the number of runs: it is cut")
+    if misc[2] < 2:
+        latency.pop("std_us", None)  # of one sample: written as 0
+    if misc.get(3) == 0:
+        latency = {n: v for n, v in latency.items() if n not in _OF_WARMUP}
     return ResultFile(
         count=misc[2],
         warmup_count=misc.get(3),
@@ -74,12 +78,15 @@ _LATENCY = {
 }
 
 
+_OF_WARMUP = ("first_inference_us", "warmup_mean_us")
+
+
 def _floats(data: bytes) -> Iterator[tuple[int, float]]:
     for number, value in _fields(data):
         if isinstance(value, float):
             if not math.isfinite(value) or abs(value) > 1e9:
                 raise _damaged("holds a time that can't be")
-            yield number, value * 1000
+            yield number, round(float(f"{value:.7g}") * 1000, 6)  # single precision
 
 
 def _integers(data: bytes) -> Iterator[tuple[int, int]]:

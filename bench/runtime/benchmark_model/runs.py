@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bench.runtime.benchmark_model.delegation import Applied
-from bench.runtime.benchmark_model.lines import Line, Stream
+from bench.runtime.benchmark_model.lines import Line, read_lines
 from bench.runtime.benchmark_model.timings import (
     NUMBER,
     Count,
@@ -34,6 +34,7 @@ class Run:
     """One run as far as it was printed. `rank` is how far it came, see `_RANKS`."""
 
     rank: int = 0
+    began: int = 0  # in lines of the stream
     counts: list[Count] = field(default_factory=list)
     summary: Summary | None = None
     block: dict[str, tuple[float, int | None]] = field(default_factory=dict)  # ms, runs
@@ -70,46 +71,33 @@ class Run:
 _HEAD, _LOADED, _READY, _RUNNING, _DONE = 1, 2, 3, 4, 5
 
 
-def sort_runs(stream: Stream) -> list[Run]:
-    """The runs of a stream in the order that they began; at least one, perhaps empty."""
-    open_runs: dict[str | None, Run] = {}
-    runs: list[Run] = []
-    for line in stream.lines:
-        if not line.text:
-            continue
-        run = open_runs.get(line.process)
+def last_run(stream: bytes) -> Run:
+    """The run that began last in a stream, perhaps empty."""
+    runs: dict[str | None, Run] = {}  # the last of each process
+    for began, line in enumerate(read_lines(stream)):
+        run = runs.get(line.process)
         if run is None or _starts_run(line, run):
-            run = Run()
-            open_runs[line.process] = run
-            runs.append(run)
+            run = runs[line.process] = Run(began=began)
         _take(run, line)
-    if not runs:
-        runs.append(Run())
-    if stream.logcat:
-        for run in runs:
-            run.markers.add("logcat")
-    return runs
+    # Other programs on the phone use the same runtime: what it says isn't a run.
+    return max(runs.values(), key=lambda run: (run.rank > 0, run.began), default=Run())
 
 
 def _starts_run(line: Line, run: Run) -> bool:
     """Whether this line can't belong to the run so far."""
     rank = _rank(line)
-    if rank is None or run.rank == 0:
-        return False
     if rank == 0:
         return True
+    if rank is None or run.rank == 0:
+        return False
     if rank in (_HEAD, _LOADED):
         return run.rank > rank or line.text.partition(": [")[0] in run.parameters
     if rank == _READY:
         return run.rank >= _READY
     if rank == _RUNNING:
         return run.rank >= _DONE
-    summary = read_summary(line.text, whole=line.whole)
-    return (
-        summary is not None
-        and run.summary is not None
-        and summary._replace(whole=True) != run.summary._replace(whole=True)
-    )
+    summary = read_summary(line.text)
+    return summary is not None and run.summary not in (None, summary)
 
 
 def _rank(line: Line) -> int | None:
@@ -149,6 +137,8 @@ def _take(run: Run, line: Line) -> None:
         run.rank = max(run.rank, rank, _HEAD)
     if line.marked and rank is not None:
         run.markers.add("level")
+    if line.logcat:
+        run.markers.add("logcat")
     if line.source and "benchmark_litert_model" in line.source:
         run.markers.add("litert")
     if rank == _DONE or (rank == _RUNNING and line.text[0] == "c"):
@@ -186,7 +176,7 @@ def _take_figures(run: Run, line: Line) -> None:
     if text[0] == "=":
         run.markers.add("litert")
         return
-    summary = read_summary(line.text, whole=line.whole)
+    summary = read_summary(line.text)
     if summary is not None:
         run.summary = summary
         run.markers.add("old summary" if summary.old else "summary")
@@ -216,10 +206,21 @@ def _take_memory(run: Run, text: str) -> bool:
         found = pattern.match(text)
         if found:
             run.markers.add(marker)
-            # 0 of 0 is what a kernel prints that keeps no account, not a model without memory.
-            run.growth_mb = float(found["overall"]) or None
+            run.growth_mb = _growth_mb(found["overall"], exact=marker != "block")
             return True
     return False
+
+
+def _growth_mb(text: str, *, exact: bool) -> float | None:
+    """0 is what a kernel tells that keeps no account; other texts must be whole kilobytes.
+
+    The tool divides kilobytes by 1024 and prints six digits: a text that has lost some is hardly
+    ever one of those.
+    """
+    value = float(text)
+    if not 0 < value < 1e9 or (exact and f"{round(value * 1024) / 1024:.6g}" != text):
+        return None
+    return value
 
 
 _MEMORY = (

@@ -30,7 +30,6 @@ class Summary(NamedTuple):
     warmup: str
     mean: str
     old: bool
-    whole: bool
 
 
 def read_count(text: str) -> Count | None:
@@ -56,14 +55,14 @@ def read_count(text: str) -> Count | None:
     return Count(int(found["count"]), found["avg"], first, low, high, std, median, p5, p95)
 
 
-def read_summary(text: str, *, whole: bool) -> Summary | None:
+def read_summary(text: str) -> Summary | None:
     """The figures of a summary, old or new; None when it isn't exactly one."""
     found = _SUMMARY.match(text)
     if found:
-        return Summary(found["init"], found["first"], found["warmup"], found["mean"], False, whole)
+        return Summary(found["init"], found["first"], found["warmup"], found["mean"], False)
     found = _OLD_SUMMARY.match(text)
     if found:
-        return Summary(found["init"], None, found["warmup"], found["mean"], True, whole)
+        return Summary(found["init"], None, found["warmup"], found["mean"], True)
     return None
 
 

@@ -17,15 +17,14 @@ from typing import Literal, NoReturn
 import msgspec
 
 from bench.errors import RunnerError
-from bench.records import OpTime, Record, Reported
+from bench.records import Delegation, OpTime, Record, Reported
 from bench.runtime.benchmark_model.delegation import UNNAMED, Evidence, delegation, name_rows
 from bench.runtime.benchmark_model.figures import Figures, hold_against_file, read_figures
-from bench.runtime.benchmark_model.lines import read_lines
 from bench.runtime.benchmark_model.ops import read_profile
 from bench.runtime.benchmark_model.result_file import read_result_file
-from bench.runtime.benchmark_model.runs import Run, sort_runs
+from bench.runtime.benchmark_model.runs import Run, last_run
 
-_MAX_BYTES = 64 * 1024 * 1024
+_MAX_BYTES = 8 * 1024 * 1024
 
 Generation = Literal["G1", "G2", "G2b", "G3", "G4", "G5", "G6", "G7", "G8"]
 
@@ -60,7 +59,8 @@ def parse_output(
     """
     if len(stdout) + len(stderr) > _MAX_BYTES:
         raise RunnerError("benchmark_model printed more than any run needs.", stage="output")
-    run = _last_run(stdout, stderr)
+    run = last_run(stdout)
+    run.absorb(last_run(stderr))
     _refuse_failure(run, stdout, stderr, exit_code)
     _refuse_ignored_flags(run)
     figures = read_figures(run)
@@ -68,26 +68,13 @@ def parse_output(
     if result_file is not None:
         figures = hold_against_file(figures, read_result_file(result_file))
     ops, total_us = _operators(run, profile)
-    evidence = _evidence(run, ops)
-    owner = name_rows(ops, delegate, evidence)
-    ops = tuple(
-        msgspec.structs.replace(op, delegate=owner) if op.delegate == UNNAMED else op for op in ops
-    )
-    obtained = delegation(delegate, evidence._replace(ops=ops))
+    ops, obtained = _who_ran(run, ops, delegate)
     _refuse_other_profile(total_us, figures)
     return Outcome(
         reported=_reported(figures, obtained),
         ops=ops,
         generation=_generation(run),
     )
-
-
-def _last_run(stdout: bytes, stderr: bytes) -> Run:
-    """The run that began last, with what it said in both streams."""
-    run = sort_runs(read_lines(stdout))[-1]
-    if stderr:
-        run.absorb(sort_runs(read_lines(stderr))[-1])
-    return run
 
 
 def _refuse_failure(run: Run, stdout: bytes, stderr: bytes, exit_code: int) -> None:
@@ -193,8 +180,11 @@ def _refuse_other_profile(total_us: float | None, figures: Figures) -> None:
         )
 
 
-def _evidence(run: Run, ops: tuple[OpTime, ...]) -> Evidence:
-    return Evidence(
+def _who_ran(
+    run: Run, ops: tuple[OpTime, ...], asked: str | None
+) -> tuple[tuple[OpTime, ...], Delegation | None]:
+    """The operators with their delegate's name, and how much the delegate asked for took."""
+    evidence = Evidence(
         applied=run.applied,
         created=run.created,
         parameters=run.parameters,
@@ -202,9 +192,14 @@ def _evidence(run: Run, ops: tuple[OpTime, ...]) -> Evidence:
         old="old summary" in run.markers,
         ops=ops,
     )
+    owner = name_rows(asked, evidence)
+    ops = tuple(
+        msgspec.structs.replace(op, delegate=owner) if op.delegate == UNNAMED else op for op in ops
+    )
+    return ops, delegation(asked, evidence._replace(ops=ops))
 
 
-def _reported(figures: Figures, obtained: Literal["full", "partial", "none"] | None) -> Reported:
+def _reported(figures: Figures, obtained: Delegation | None) -> Reported:
     return Reported(
         tool="benchmark_model",
         count=figures.inferences,
