@@ -12,7 +12,7 @@ import pytest
 
 import bench
 from bench.errors import StoreError, UsageError
-from bench.records import Check, Config, Trial
+from bench.records import Check, Config, OpTime, Trial
 from bench.store import read_trials
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
@@ -256,6 +256,15 @@ def test_every_trial_is_told_with_state_arguments_and_hashes(page: Page, widths:
     assert trial.runner is not None
     for shown in ("--contract=1", trial.runner.sha256, "thermal status", "29.5 → 30.5"):
         assert shown in text
+
+
+def test_a_profile_is_told_by_types_of_operators(tmp_path: Path) -> None:
+    ops = [OpTime(index=n, op=op, mean_us=us) for n, (op, us) in enumerate(
+        [("CONV_2D", 50.0), ("ADD", 5.0), ("CONV_2D", 25.0), ("<b>", 20.0)]
+    )]  # fmt: skip
+    trials = [made.trial(PHONE, made.MOBILENETS[0], ops=tuple(ops))]
+    text = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials)).text
+    assert "CONV_2D 75%, <b> 20%, ADD 5%" in text
 
 
 def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(page: Page) -> None:

@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from bench import stats
 from bench.frame.cells import Cell, Done
-from bench.records import Doubt, Measurement, Reported, Trial
+from bench.records import Doubt, Measurement, OpTime, Reported, Trial
 from bench.report import text
 from bench.report.collect import Collection
 from bench.report.states import states
 
 WIDTH, HEIGHT = 640, 56  # of a strip; it is stretched to the page's width
 FEWEST_DOTS, MOST_DOTS, ALL_DOTS = 40, 400, 60_000  # of a strip, and of all strips together
+
+MOST_OPS = 4  # types of operators that are told
 
 
 class Strip(NamedTuple):
@@ -125,6 +127,7 @@ def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
             "ended": trial.status,
             **(_measured(trial.measurement) if trial.measurement else {}),
             **(_reported(trial.reported) if trial.reported else {}),
+            **_operators(trial.ops),
             **states(trial.state_before, trial.state_after),
             **_origin(trial),
         }
@@ -169,6 +172,19 @@ def _reported(told: Reported) -> dict[str, str]:
         "init, ms": ms(told.init_us),
         "delegation": told.delegation or "not told",
     }
+
+
+def _operators(ops: Sequence[OpTime]) -> dict[str, str]:
+    """Types of operators by their share of a profile, the largest first."""
+    times: dict[str, float] = {}
+    for op in ops:
+        times[op.op] = times.get(op.op, 0.0) + op.mean_us
+    total = sum(times.values())
+    if not total:
+        return {}
+    largest = sorted(times.items(), key=lambda one: -one[1])[:MOST_OPS]
+    shares = [f"{text.clean(op, 30)} {us / total:.0%}" for op, us in largest]
+    return {"operators by time": ", ".join(shares)}
 
 
 def _origin(trial: Trial) -> dict[str, str]:
