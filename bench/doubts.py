@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench import stats
-from bench.records import Config, DeviceState, Doubt, Measurement, Precision
+from bench.records import (
+    Config,
+    Delegation,
+    DeviceState,
+    Doubt,
+    Measurement,
+    Precision,
+    Reported,
+)
 
 # Each threshold is of the field's practice, collected in docs/variance.md with its source.
 DRIFT_SHARE = 0.05
@@ -16,7 +24,9 @@ KINDS = (
     "few samples",
     "wide",
     "drifting",
+    "reported only",
     "partial delegation",
+    "no profile",
     "throttled",
     "hot start",
     "low battery",
@@ -24,14 +34,20 @@ KINDS = (
 
 
 def judge(
-    measurement: Measurement,
+    told: Measurement | Reported | None,
     config: Config,
     precision: Precision,
     before: DeviceState | None,
     after: DeviceState | None,
 ) -> tuple[Doubt, ...]:
-    """Every doubt about one trial."""
-    found = [*_of_samples(measurement, precision), *_of_delegation(measurement, config)]
+    """Every doubt about what was measured, or reported, in one trial."""
+    found: list[Doubt] = []
+    if isinstance(told, Reported):
+        found += _of_report(told)
+    elif told is not None:
+        found += _of_samples(told, precision)
+    if told is not None:
+        found += _of_delegation(told.delegation, config)
     if before is not None:
         found += _of_start(before)
     if after is not None:
@@ -68,9 +84,18 @@ def _of_samples(measurement: Measurement, precision: Precision) -> Iterator[Doub
         )
 
 
-def _of_delegation(measurement: Measurement, config: Config) -> Iterator[Doubt]:
-    if config.delegate != "none" and measurement.delegation in ("partial", "none"):
-        taken = "some" if measurement.delegation == "partial" else "none"
+def _of_report(reported: Reported) -> Iterator[Doubt]:
+    yield Doubt(
+        kind="reported only",
+        message=f"{reported.tool} keeps its samples to itself: the median has no interval",
+        cure='measure with `runner = "bench-runner"` where it has the delegate',
+        numbers={"count": reported.count},
+    )
+
+
+def _of_delegation(delegation: Delegation | None, config: Config) -> Iterator[Doubt]:
+    if config.delegate != "none" and delegation in ("partial", "none"):
+        taken = "some" if delegation == "partial" else "none"
         yield Doubt(
             kind="partial delegation",
             message=f"delegate {config.delegate} took {taken} of the model's operators",

@@ -25,7 +25,8 @@ SCHEMA = 1
 Quantization = Literal[
     "float32", "float16", "dynamic_int8", "weight_int8", "int8", "int16x8", "int4"
 ]
-Delegate = Literal["xnnpack", "none"]
+Delegate = Literal["xnnpack", "none", "gpu", "nnapi", "npu"]
+RunnerName = Literal["bench-runner", "benchmark_model"]
 Delegation = Literal["full", "partial", "none"]
 Status = Literal["ok", "failed", "skipped"]
 
@@ -48,6 +49,7 @@ class Device(Record, frozen=True, kw_only=True):
     identity: str | None = None  # ro.serialno: one phone keeps it under every serial
     virtual: bool
     fidelity: Literal["full", "reduced"] | None = None  # of a virtual phone's world
+    emulated: bool = False  # another processor's programs: not even the host's latencies
     profile: str | None = None
     manufacturer: str | None = None
     model: str | None = None
@@ -210,6 +212,8 @@ class Plan(Record, frozen=True, kw_only=True):
     created_at: str
     repetitions: int
     precision: Precision
+    runner: RunnerName | Literal["auto"] = "auto"
+    profile: bool = False
     trials: tuple[PlannedTrial, ...]
     devices: tuple[str, ...]  # ids, see device_id
     versions: dict[str, str] = {}
@@ -295,11 +299,13 @@ class OpTime(Record, frozen=True, kw_only=True):
 class RunnerIdentity(Record, frozen=True, kw_only=True):
     """Which binaries ran."""
 
-    contract: int
-    version: str
+    name: RunnerName = "bench-runner"
+    why: str | None = None  # what spoke against the other one
+    contract: int | None = None  # of bench-runner
+    version: str | None = None
     sha256: str
     abi: str
-    library_sha256: str
+    library_sha256: str | None = None  # None: it is a part of the runner
     library_version: str | None = None
 
 
@@ -380,7 +386,10 @@ def device_title(device: Device) -> str:
     name = device.model or device.serial
     if not device.virtual:
         return name
-    return f"{name} [virtual{', reduced fidelity' if device.fidelity == 'reduced' else ''}]"
+    told = ["virtual"]
+    told += ["emulated, not a latency"] if device.emulated else []
+    told += ["reduced fidelity"] if device.fidelity == "reduced" else []
+    return f"{name} [{', '.join(told)}]"
 
 
 def device_titles(devices: Iterable[Device]) -> dict[str, str]:

@@ -14,15 +14,18 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, get_args, get_type_hints
+from typing import Any, Literal, NoReturn, get_args, get_type_hints
 
 import msgspec
 
 from bench.errors import SweepError
-from bench.records import Config, ModelSpec, PlannedTrial, Precision, Record
+from bench.records import Config, ModelSpec, PlannedTrial, Precision, Record, RunnerName
 
 SIZE_LIMIT = 1 << 20  # bytes of a sweep file
-TOP_KEYS = ("name", "repetitions", "seed", "models", "config", "precision")
+TOP_KEYS = (
+    "name", "repetitions", "seed", "runner", "profile", "models", "config", "precision",
+)  # fmt: skip
+RUNNERS = ("auto", "bench-runner", "benchmark_model")
 CONFIG_KEYS = ("threads", "delegate", "affinity")
 Scalar = bool | int | float | str
 
@@ -38,6 +41,8 @@ class Sweep(Record, frozen=True, kw_only=True):
     models: tuple[ModelSpec, ...]
     configs: tuple[Config, ...]
     precision: Precision
+    runner: RunnerName | Literal["auto"] = "auto"
+    profile: bool = False  # also take the times of the operators, in a process of their own
 
 
 def load(path: Path) -> Sweep:
@@ -58,6 +63,8 @@ def load(path: Path) -> Sweep:
         models=_models(table, where),
         configs=_configs(table, where),
         precision=_precision(table, where),
+        runner=_runner(table, where),
+        profile=_switch(table, "profile", where),
     )
 
 
@@ -180,6 +187,20 @@ def _whole(
     value = table.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         where.fail(f"{key} must be a whole number from {low} to {high}, not {value!r}.", key)
+    return value
+
+
+def _runner(table: Mapping[str, Any], where: _Where) -> Any:
+    runner = table.get("runner", "auto")
+    if runner not in RUNNERS:
+        where.fail(f"runner must be one of {', '.join(RUNNERS)}, not {runner!r}.", "runner")
+    return runner
+
+
+def _switch(table: Mapping[str, Any], key: str, where: _Where) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        where.fail(f"{key} must be true or false, not {value!r}.", key)
     return value
 
 

@@ -17,8 +17,8 @@ from rig import virtual_station
 from bench import stats
 from bench.engine import model_cache
 from bench.records import Config, Measurement, Model, ModelSpec, Precision
-from bench.runtime import parse_document, runner_argv
 from bench.trial import Station, push_all
+from bench.trial.runners import model_file
 from bench.zoo import realize
 from bench.zoo.host import RUNTIMES, HostRun, run_once
 
@@ -54,16 +54,18 @@ def compare(station: Station, model: Model, rounds: int, host_runtime: str) -> N
 
 
 def on_phone(station: Station, model: Model) -> Measurement:
-    _, remote = push_all(station, model)
-    argv = runner_argv(
-        runner=remote.runner,
-        library=remote.library,
-        model=remote.model,
-        config=Config(),
-        precision=Precision(interval=0, max_seconds=SECONDS),
+    push_all(station, model)
+    argv = station.runner.argv(
+        model_file(model).remote,
+        Config(),
+        Precision(interval=0, max_seconds=SECONDS),
+        cpu_mask=None,
+        profile=False,
     )
     finished = station.phone.run(argv, deadline_s=120)
-    return parse_document(finished.stdout, finished.stderr or b"", finished.exit_code).measurement
+    measurement = station.runner.read(finished, Config(), profile=False).measurement
+    assert measurement is not None
+    return measurement
 
 
 def on_host(model: Model, host_runtime: str, samples: int) -> HostRun:

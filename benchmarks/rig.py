@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from bench import runtime, virtual
 from bench.device import AdbServer, connect, describe, private_server
 from bench.trial import Station
+from bench.trial.runners import BenchRunner
 
 
 @contextlib.contextmanager
@@ -17,4 +18,4 @@ def virtual_station(profile: str = "flagship") -> Iterator[tuple[Station, AdbSer
         server.connect_tcp(booted.serial)
         phone = connect(booted.serial, server)
         device = describe(phone)
-        yield Station(phone, device, runtime.find(device.abis, device.libc)), server
+        yield Station(phone, device, BenchRunner(runtime.find(device.abis, device.libc))), server

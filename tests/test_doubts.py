@@ -7,7 +7,7 @@ import pytest
 from test_records import MEASUREMENT
 
 from bench import doubts
-from bench.records import Config, DeviceState, Precision
+from bench.records import Config, DeviceState, Precision, Reported
 
 STEADY = tuple(100.0 + (i % 5) / 10 for i in range(50))
 PRECISION = Precision(interval=0.01, min_samples=30)
@@ -46,6 +46,12 @@ def test_what_a_phone_does_not_tell_is_no_doubt():
 )
 def test_a_reason_to_distrust_is_named(kind, case):
     assert kind in kinds(**case)
+
+
+def test_a_report_without_samples_says_so():
+    reported = Reported(tool="benchmark_model", count=50, mean_us=120.0, delegation="partial")
+    found = doubts.judge(reported, Config(delegate="gpu"), PRECISION, COOL, COOL)
+    assert [doubt.kind for doubt in found] == ["reported only", "partial delegation"]
 
 
 def test_a_hot_core_alone_is_no_hot_start():

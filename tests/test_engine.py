@@ -5,6 +5,7 @@ import threading
 import msgspec
 import pytest
 from fake_phone import FakePhone, document, well
+from tiny_elf import tiny_elf
 from tiny_models import conv_net
 
 from bench import engine, runtime, store
@@ -16,11 +17,13 @@ from bench.errors import (
     DeviceLost,
     DeviceTimeout,
     ModelError,
+    RunnerError,
     StoreError,
     UsageError,
 )
 from bench.records import Check
 from bench.trial import Station, run_trial
+from bench.trial.runners import BenchRunner
 
 SIZES = {"a": 8, "b": 12}  # makes two models of two names
 
@@ -195,7 +198,7 @@ def test_a_full_phone_stops_with_its_reason_and_loses_nothing(rig):
     pushes = iter(range(1, 100))
 
     def push_until_full(local, remote, *, mode=0o644):
-        if next(pushes) == 5:  # probe, runner, library, first model, then this one
+        if next(pushes) == 6:  # probe, runner, library, self-test, first model, then this
             raise DeviceFull("no space for 'b.tflite'")
         return push(local, remote, mode=mode)
 
@@ -307,9 +310,144 @@ def test_a_model_that_its_check_found_wrong_is_failed_and_never_started(rig):
         engine.make_models(loaded)[0],
         check=Check(runtime="ai-edge-litert", reason="all its outputs are zero"),
     )
-    station = Station(phone, describe(phone), runtime.find(("x86_64",), "glibc"))
+    runner = BenchRunner(runtime.find(("x86_64",), "glibc"))
+    station = Station(phone, describe(phone), runner)
     planned = sweeps.plan_trials(loaded, [wrong.name])[0]
     trial = run_trial(station, planned, wrong, loaded.precision).trial
     assert (trial.status, trial.stage) == ("failed", "check")
     assert trial.reason == "Not measured: all its outputs are zero"
     assert phone.started == []
+
+
+GLIBC_TOOL = {
+    "interpreter": "/lib64/ld-linux-x86-64.so.2",
+    "needed": ("libc.so.6",),
+    "soname": None,
+    "exports": (),
+    "content": b"num_runs\0warmup_runs\0",
+}
+
+REPORT = """\
+INFO: STARTING!
+INFO: Num threads: [1]
+INFO: Graph: [{model}]
+INFO: Loaded model {model}
+INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate.
+INFO: Initialized session in 5.5ms.
+INFO: Running benchmark for at least 1 iterations and at least 0.5 seconds but terminate if exceeding 150 seconds.
+INFO: count=5 first=900 curr=410 min=400 max=900 avg=510 std=90 p5=400 median=420 p95=900
+
+INFO: Running benchmark for at least 30 iterations and at least 1 seconds but terminate if exceeding 150 seconds.
+INFO: count=50 first=410 curr=405 min=400 max=430 avg=408.5 std=5 p5=401 median=407 p95=420
+
+INFO: Inference timings in us: Init: 5500, First inference: 900, Warmup (avg): 510, Inference (avg): 408.5
+"""  # noqa: E501
+
+
+@pytest.fixture
+def benchmark_model(rig):
+    """As if the user had added Google's tool; what it prints is invented."""
+    binary = rig.folder / "benchmark_model"
+    binary.write_bytes(tiny_elf("x86_64", **GLIBC_TOOL))
+    runtime.add(binary)
+
+    def run(argv):
+        if "/benchmark_model-" not in argv[0]:
+            return well(argv)
+        model = next(word for word in argv if word.startswith("--graph=")).partition("=")[2]
+        told = REPORT.format(model=model)
+        return Finished(exit_code=0, stdout=told.encode(), stderr=b"", duration_s=0.0)
+
+    return run
+
+
+def unfit(phone, reason=b"CANNOT LINK EXECUTABLE"):
+    """Make a phone's self-test fail."""
+    well_run = phone.run
+
+    def run(argv, *, deadline_s, stdin=None):
+        if argv[0] != "sh" and any("/selftest-" in word for word in argv):
+            return Finished(exit_code=1, stdout=b"", stderr=reason, duration_s=0.0)
+        return well_run(argv, deadline_s=deadline_s, stdin=stdin)
+
+    phone.run = run
+
+
+def test_benchmark_model_is_a_runner_that_reports_without_samples(rig, benchmark_model):
+    rig.write('runner = "benchmark_model"\n' + SWEEP.replace("[1, 2]", "1"))
+    rig.phone(runner=benchmark_model)
+    outcome = rig.sweep()
+    assert outcome.ok == 4
+    trial = lines(outcome)[0]
+    assert trial.measurement is None
+    assert (trial.reported.mean_us, trial.reported.median_us) == (408.5, 407)
+    assert (trial.runner.name, trial.runner.why) == ("benchmark_model", "asked for")
+    assert "reported only" in {doubt.kind for doubt in trial.doubts}
+
+
+def test_a_phone_that_fails_the_self_test_is_measured_with_benchmark_model_and_says_why(
+    rig, benchmark_model
+):
+    rig.write(SWEEP.replace("[1, 2]", "1"))
+    unfit(rig.phone(runner=benchmark_model))
+    trial = lines(rig.sweep())[0]
+    assert trial.runner.name == "benchmark_model"
+    assert "CANNOT LINK EXECUTABLE" in trial.runner.why
+    (started,) = [e for e in rig.events if isinstance(e, engine.SweepStarted)]
+    assert "CANNOT LINK EXECUTABLE" in started.runners[0].why
+
+
+def test_without_benchmark_model_an_unfit_phone_is_an_error_that_says_why(rig):
+    phone = rig.phone()
+    unfit(phone)
+    with pytest.raises(RunnerError, match=r"not fit for 'FAKE1'.*CANNOT LINK"):
+        rig.sweep()
+    assert phone.started == []
+
+
+def test_a_delegate_that_the_runner_lacks_is_skipped_before_anything_starts(rig):
+    rig.write(SWEEP.replace("threads = [1, 2]", 'delegate = ["xnnpack", "gpu"]'))
+    phone = rig.phone()
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.skipped) == (4, 4)
+    reasons = {t.reason for t in lines(outcome) if t.status == "skipped"}
+    assert len(reasons) == 1
+    assert "delegate gpu" in reasons.pop()
+    assert len(phone.started) == 4
+
+
+def test_a_profile_is_taken_in_a_process_of_its_own_and_only_once_a_cell(rig):
+    profile = {
+        "inferences": 20,
+        "uneven": 0,
+        "dropped": 0,
+        "ops": [
+            {"index": 0, "op": "CONV_2D", "name": "conv", "mean_us": 12.5, "delegate": "xnnpack"}
+        ],
+    }
+
+    def profiled(argv):
+        if not any(word.startswith("--profile=") for word in argv):
+            return well(argv)
+        told = document((150.0,) * 20, profile=profile)
+        return Finished(exit_code=0, stdout=told, stderr=b"", duration_s=0.0)
+
+    rig.write("profile = true\n" + SWEEP.replace("[1, 2]", "1"))
+    phone = rig.phone(runner=profiled)
+    trials = lines(rig.sweep())
+    assert [len(t.ops) for t in trials] == [1, 1, 0, 0]
+    assert all(t.measurement.samples_us == (100.0,) * 40 for t in trials)
+    assert len(phone.started) == 6
+
+
+def test_a_profile_that_fails_leaves_the_latency_and_a_doubt(rig):
+    def unprofiled(argv):
+        if not any(word.startswith("--profile=") for word in argv):
+            return well(argv)
+        return Finished(exit_code=137, stdout=b"", stderr=b"", duration_s=0.0)
+
+    rig.write("profile = true\n" + SWEEP.replace("[1, 2]", "1"))
+    rig.phone(runner=unprofiled)
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (4, 0)
+    assert [d.kind for d in lines(outcome)[0].doubts] == ["no profile"]

@@ -77,8 +77,10 @@ class Screen:
             _count(plan.repetitions, "repetition"),
         ]
         self._print(f"{' · '.join(parts)} = {_count(self._total * len(devices), 'trial')}")
-        for device in devices:
+        for device, runner in zip(devices, event.runners, strict=True):
             self._print(f"  {self._phone(device).title}  {_facts(device)}")
+            if runner.why is not None:
+                self._print(f"    measured with {runner.name}: {runner.why}")
         if any(device.virtual for device in devices):
             self._print("  A virtual phone runs on this computer: its latencies are not a phone's.")
         if event.done:
@@ -169,6 +171,9 @@ def _progress() -> Progress:
 
 
 def _result(trial: Trial) -> str:
+    if trial.reported is not None:
+        told = trial.reported
+        return f"mean {milliseconds(told.mean_us):>7} ms        {told.count:5} samples, reported"
     if trial.measurement is None:
         return f"{trial.status}: {trial.reason}"
     from bench import stats

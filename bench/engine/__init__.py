@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.engine.choose import MayFetch
 from bench.engine.events import (
     Event,
     Outcome,
@@ -47,7 +48,7 @@ def run_sweep(
     connect: Connect,
     results: Path = Path("results"),
     resume: bool = False,
-    may_fetch: Callable[[str], bool] = lambda abi: False,
+    may_fetch: MayFetch = lambda abi: False,
     host_runtime: HostRuntime = "ai-edge-litert",
     patience: Patience = PATIENCE,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -60,13 +61,14 @@ def run_sweep(
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
     models = make_models(sweep, host_runtime)
-    stations = stations_of(serials, connect, may_fetch)
+    stations = stations_of(serials, connect, sweep.runner, may_fetch)
     plan = plan_of(sweep, models, stations)
     writer, done = open_run(sweep, plan, stations, models, results, resume)
     try:
         devices = tuple(station.device for station in stations)
+        runners = tuple(station.runner.identity for station in stations)
         measured = sum(len(keys) for keys in done.values())
-        on_event(SweepStarted(writer.path, devices, models, plan, measured))
+        on_event(SweepStarted(writer.path, devices, runners, models, plan, measured))
         workers = workers_of(stations, plan, models, done, connect, patience)
         return run_all(workers, writer, on_event)
     finally:

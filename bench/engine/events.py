@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.records import Device, Model, Plan, PlannedTrial, Trial
+from bench.records import Device, Model, Plan, PlannedTrial, RunnerIdentity, Trial
 
 
 class TrialStarted(NamedTuple):
@@ -49,6 +49,7 @@ class SweepStarted(NamedTuple):
 
     path: Path
     devices: tuple[Device, ...]
+    runners: tuple[RunnerIdentity, ...]  # of each device
     models: tuple[Model, ...]
     plan: Plan
     done: int  # trials that an earlier start of this run has measured

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from bench import __version__, runtime, store, zoo
+from bench import __version__, store, zoo
 from bench import sweep as sweeps
 from bench.device import Phone, describe
-from bench.errors import ModelError, RuntimeMissing, StoreError, UsageError
-from bench.records import Device, Model, ModelSpec, Plan, device_id
+from bench.engine.choose import MayFetch, Wanted, runner_for
+from bench.errors import ModelError, StoreError, UsageError
+from bench.records import Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station
 
@@ -75,27 +76,18 @@ def model_cache() -> Path:
 
 
 def stations_of(
-    serials: Sequence[str], connect: Connect, may_fetch: Callable[[str], bool]
+    serials: Sequence[str], connect: Connect, wanted: Wanted, may_fetch: MayFetch
 ) -> list[Station]:
-    """Reach and describe every phone, and find what to push to it, before any is touched."""
+    """Reach and describe every phone, and settle its runner, before any is measured."""
     stations: dict[str, Station] = {}
     for serial in serials:
         phone = connect(serial)
         device = describe(phone)
         if device_id(device) in stations:  # the same phone by cable and by network
             continue
-        stations[device_id(device)] = Station(phone, device, _binaries(device, may_fetch))
+        runner = runner_for(phone, device, wanted, may_fetch)
+        stations[device_id(device)] = Station(phone, device, runner)
     return list(stations.values())
-
-
-def _binaries(device: Device, may_fetch: Callable[[str], bool]) -> runtime.Binaries:
-    try:
-        return runtime.find(device.abis, device.libc)
-    except RuntimeMissing:
-        if device.libc == "glibc" or not device.abis or not may_fetch(device.abis[0]):
-            raise
-        runtime.fetch(device.abis[0])
-        return runtime.find(device.abis, device.libc)
 
 
 def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) -> Plan:
@@ -105,6 +97,8 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         repetitions=sweep.repetitions,
         precision=sweep.precision,
+        runner=sweep.runner,
+        profile=sweep.profile,
         trials=sweeps.plan_trials(sweep, [model.name for model in models]),
         devices=tuple(device_id(station.device) for station in stations),
         versions={
@@ -147,7 +141,8 @@ def open_run(
 def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:
     """Only the same trials of the same models on phones of the run may go on in it."""
     cure = "Start a new run without --resume."
-    if (before.plan.trials, before.plan.precision) != (plan.trials, plan.precision):
+    fields = ("trials", "precision", "runner", "profile")
+    if any(getattr(before.plan, field) != getattr(plan, field) for field in fields):
         raise UsageError(f"the sweep file has changed since {before.path} began.", next_step=cure)
     for model in models:
         if before.models[model.name].sha256 != model.sha256:

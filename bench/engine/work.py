@@ -30,11 +30,11 @@ from bench.records import (
     Model,
     Plan,
     PlannedTrial,
-    Precision,
     device_id,
     trial_key,
 )
-from bench.trial import Ended, Station, run_trial
+from bench.trial import Station, run_trial
+from bench.trial.attempt import Ended
 
 Reports = queue.Queue[Event | Ended | BaseException]
 
@@ -63,7 +63,7 @@ def workers_of(
     for station in stations:
         me = device_id(station.device)
         todo = [trial for trial in plan.trials if trial_key(me, trial) not in done[me]]
-        workers.append(_Worker(station, todo, by_name, plan.precision, connect, patience))
+        workers.append(_Worker(station, todo, by_name, plan, connect, patience))
     return workers
 
 
@@ -97,7 +97,7 @@ class _Worker(threading.Thread):
         station: Station,
         todo: Sequence[PlannedTrial],
         models: Mapping[str, Model],
-        precision: Precision,
+        plan: Plan,
         connect: Connect,
         patience: Patience,
     ) -> None:
@@ -105,7 +105,7 @@ class _Worker(threading.Thread):
         self.todo = todo
         self._station = station
         self._models = models
-        self._precision = precision
+        self._plan = plan
         self._connect = connect
         self._patience = patience
         self._stop_asked = threading.Event()
@@ -141,7 +141,11 @@ class _Worker(threading.Thread):
         while True:
             try:
                 return run_trial(
-                    self._station, planned, self._models[planned.model], self._precision
+                    self._station,
+                    planned,
+                    self._models[planned.model],
+                    self._plan.precision,
+                    profile=self._plan.profile and planned.repetition == 0,
                 )
             except DeviceLost as error:
                 lost += 1

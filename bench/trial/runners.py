@@ -1,0 +1,182 @@
+"""The two programs that can measure on a phone, behind one face: what to push, start and read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from bench.device import Finished, content_path
+from bench.records import (
+    Config,
+    Device,
+    Measurement,
+    Model,
+    OpTime,
+    Precision,
+    Reported,
+    RunnerIdentity,
+)
+from bench.runtime import Binaries, Kept, benchmark_model, parse_document, runner_argv
+
+PROFILED = 20  # inferences; enough for shares of a percent, and no phone grows hot of it
+LAST_SDK_WITH_NNAPI = 34  # Android 14; NNAPI's delegate was taken out of LiteRT for later ones
+
+
+class PhoneFile(NamedTuple):
+    """A file that a runner needs on the phone, and where it lies there."""
+
+    local: Path
+    sha256: str
+    remote: str
+    mode: int
+
+
+class Result(NamedTuple):
+    """What came of one process: samples, or a report of some that were not told."""
+
+    measurement: Measurement | None
+    reported: Reported | None
+    ops: tuple[OpTime, ...]
+
+
+class Runner(Protocol):
+    """A program that measures one model in one process. Its errors are RunnerErrors."""
+
+    @property
+    def identity(self) -> RunnerIdentity: ...
+
+    @property
+    def files(self) -> tuple[PhoneFile, ...]: ...
+
+    def cannot(self, config: Config, device: Device) -> str | None:
+        """Why a config can't be had on a device, known before anything starts."""
+        ...
+
+    def argv(
+        self,
+        model: str,
+        config: Config,
+        precision: Precision,
+        *,
+        cpu_mask: str | None,
+        profile: bool,
+    ) -> list[str]:
+        """The command; `model` is its path on the phone."""
+        ...
+
+    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
+        """What the command printed."""
+        ...
+
+
+class BenchRunner:
+    """bench-runner over libLiteRt.so: every sample is told."""
+
+    def __init__(self, binaries: Binaries) -> None:
+        self._version = binaries.runner_version
+        self.identity = binaries.identity
+        self._runner = PhoneFile(
+            binaries.runner,
+            binaries.runner_sha256,
+            content_path("runner", binaries.runner_sha256),
+            0o755,
+        )
+        self._library = PhoneFile(
+            binaries.library,
+            binaries.library_sha256,
+            content_path("library", binaries.library_sha256, ".so"),
+            0o644,
+        )
+        self.files = (self._runner, self._library)
+
+    def cannot(self, config: Config, device: Device) -> str | None:
+        if config.delegate in ("xnnpack", "none"):
+            return None
+        return (
+            f"delegate {config.delegate}: bench-runner has xnnpack and none;"
+            ' `runner = "benchmark_model"` has more.'
+        )
+
+    def argv(
+        self,
+        model: str,
+        config: Config,
+        precision: Precision,
+        *,
+        cpu_mask: str | None,
+        profile: bool,
+    ) -> list[str]:
+        return runner_argv(
+            runner=self._runner.remote,
+            library=self._library.remote,
+            model=model,
+            config=config,
+            precision=precision,
+            cpu_mask=cpu_mask,
+            profile=PROFILED if profile else 0,
+        )
+
+    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
+        report = parse_document(
+            finished.stdout,
+            finished.stderr or b"",
+            finished.exit_code,
+            runner_version=self._version,
+        )
+        return Result(report.measurement, None, report.ops)
+
+
+class BenchmarkModel:
+    """Google's benchmark_model: it has more delegates, and keeps its samples to itself."""
+
+    def __init__(self, kept: Kept, abi: str, why: str | None) -> None:
+        self.identity = RunnerIdentity(
+            name="benchmark_model", why=why, version=kept.version, sha256=kept.sha256, abi=abi
+        )
+        self._binary = PhoneFile(
+            Path(kept.path), kept.sha256, content_path("benchmark_model", kept.sha256), 0o755
+        )
+        self.files = (self._binary,)
+
+    def cannot(self, config: Config, device: Device) -> str | None:
+        if config.delegate == "npu":
+            return "delegate npu: no NPU library is at hand for this phone."
+        told = device.sdk is not None and device.sdk > LAST_SDK_WITH_NNAPI
+        if config.delegate == "nnapi" and told:
+            return f"delegate nnapi: Android {device.android_release or device.sdk} has no NNAPI."
+        return None
+
+    def argv(
+        self,
+        model: str,
+        config: Config,
+        precision: Precision,
+        *,
+        cpu_mask: str | None,
+        profile: bool,
+    ) -> list[str]:
+        return benchmark_model.benchmark_model_argv(
+            binary=self._binary.remote,
+            model=model,
+            config=config,
+            precision=precision,
+            cpu_mask=cpu_mask,
+            profile=profile,
+        )
+
+    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
+        outcome = benchmark_model.parse_output(
+            finished.stdout,
+            finished.stderr or b"",
+            finished.exit_code,
+            delegate=config.delegate,
+            threads=config.threads,
+            profile=profile,
+        )
+        return Result(None, outcome.reported, outcome.ops)
+
+
+def model_file(model: Model) -> PhoneFile:
+    """Remote names are made of content hashes, so no name of a user's reaches the phone."""
+    remote = content_path("model", model.sha256, ".tflite")
+    return PhoneFile(Path(model.path), model.sha256, remote, 0o644)
