@@ -11,6 +11,7 @@ from bench import virtual
 from bench.errors import UsageError
 from bench.virtual import faults, folder, profile, protocol, shell, tree
 from bench.virtual.daemon import bind, refused_port
+from bench.virtual.profile import Profile
 
 
 def test_a_header_comes_back_as_it_was_packed() -> None:
@@ -45,10 +46,16 @@ def test_a_separator_in_a_property_does_not_break_the_banner() -> None:
     assert banner.endswith(b";features=cmd")
 
 
+def properties(chosen: Profile, name: str, fidelity: tree.Fidelity = "full") -> dict[str, str]:
+    return tree.properties(
+        chosen, name=name, serialno="V1", fidelity=fidelity, abi="arm64-v8a", emulated=True
+    )
+
+
 @pytest.mark.parametrize("name", virtual.profiles())
 def test_every_profile_says_virtual_and_has_the_files_that_hosts_read(name: str) -> None:
     chosen = profile.load(name)
-    props = tree.properties(chosen, name=name, serialno="V1", fidelity="full")
+    props = properties(chosen, name)
     files = tree.entries(chosen, props)
     assert "irtual" in props["ro.product.model"]
     cpus = [cpu for cluster in chosen.cpu.clusters for cpu in cluster.cpus]
@@ -75,10 +82,11 @@ def test_the_three_profiles_are_three_makers_phones() -> None:
 def test_a_profile_cannot_hide_that_the_phone_is_virtual() -> None:
     chosen = profile.load("small")
     chosen.properties.update({"ro.bench.virtual": "0", "ro.bench.virtual.fidelity": "real"})
-    props = tree.properties(chosen, name="small", serialno="V1", fidelity="reduced")
+    props = properties(chosen, "small", fidelity="reduced")
     assert props["ro.bench.virtual"] == "1"
     assert props["ro.bench.virtual.fidelity"] == "reduced"
     assert props["ro.bench.virtual.libc"] == "glibc"
+    assert props["ro.bench.virtual.emulated"] == "1"
 
 
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:

@@ -29,6 +29,10 @@ def up(
     disk_mb: Annotated[
         int | None, typer.Option(help="Size of /data/local/tmp. Without it: the profile's.")
     ] = None,
+    abi: Annotated[
+        str | None,
+        typer.Option(help="arm64-v8a on x86_64: its programs run under qemu. Without it: ours."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Boot a virtual phone that stays up until `bench virtual down`.
@@ -37,7 +41,7 @@ def up(
     """
     from bench import virtual
 
-    phone = virtual.up(profile, port=port, disk_mb=disk_mb)
+    phone = virtual.up(profile, port=port, disk_mb=disk_mb, abi=abi)
     if json:
         print_json([phone])
         return
@@ -78,8 +82,11 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
         return
     if phones:
         print_table(
-            ("port", "serial", "profile", "fidelity", "pid"),
-            [(p.port, p.serial, p.profile, p.fidelity, p.pid) for p in phones],
+            ("port", "serial", "profile", "fidelity", "abi", "pid"),
+            [
+                (p.port, p.serial, p.profile, p.fidelity, _abi(p.abi, p.emulated), p.pid)
+                for p in phones
+            ],
         )
     else:
         print("No virtual phone is up.")
@@ -103,3 +110,7 @@ def fault(
 
     arguments = {} if after_bytes is None else {"after_bytes": after_bytes}
     virtual.fault(port, kind, **arguments)
+
+
+def _abi(abi: str, emulated: bool) -> str:
+    return f"{abi} (emulated)" if emulated else abi

@@ -46,13 +46,15 @@ def up(
     features: tuple[str, ...] | None = None,
     fidelity: str | None = None,
     serialno: str | None = None,
+    abi: str | None = None,
 ) -> VirtualPhone:
     """Start a phone that lives until `down`; returns when it accepts adb.
 
     `disk_mb` is the size of /data/local/tmp. `features` are those of the ADB protocol: without
     shell_v2 and stat_v2 it is an old phone. `fidelity` None takes the full one where the host
     allows it; the environment variable BENCH_VIRTUAL_FIDELITY stands in for None. `serialno` is
-    what the phone calls itself.
+    what the phone calls itself. `abi` arm64-v8a on an x86_64 host is a phone whose programs run
+    under qemu.
     """
     options = launch.Options(
         profile=profile,
@@ -61,6 +63,7 @@ def up(
         features=features,
         fidelity=fidelity,
         serialno=serialno,
+        abi=abi,
     )
     return _start(options, leash_fd=None)
 
@@ -74,6 +77,7 @@ def booted(
     features: tuple[str, ...] | None = None,
     fidelity: str | None = None,
     serialno: str | None = None,
+    abi: str | None = None,
 ) -> Iterator[VirtualPhone]:
     """A phone for the time of a `with` block, which doesn't outlive this process either."""
     options = launch.Options(
@@ -83,6 +87,7 @@ def booted(
         features=features,
         fidelity=fidelity,
         serialno=serialno,
+        abi=abi,
     )
     leash_read, leash_write = os.pipe()
     try:

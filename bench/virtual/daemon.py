@@ -15,15 +15,26 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from bench.errors import BenchError, UsageError
 from bench.records import decode, encode
-from bench.virtual import control, inside, linux, procstat, profile, state, tree
+from bench.virtual import (
+    control,
+    emulation,
+    inside,
+    linux,
+    namespace,
+    procstat,
+    profile,
+    state,
+    tree,
+)
+from bench.virtual.emulation import Emulator
 from bench.virtual.inside import Report
 from bench.virtual.launch import Answer, Errand
-from bench.virtual.namespace import unshare_and_map
 from bench.virtual.state import VirtualPhone
 from bench.virtual.world import host_tools
 
@@ -66,6 +77,8 @@ class _Supervisor:
         self._options = options
         self._where = Path(errand.state)
         self._profile = profile.load(options.profile)
+        self._emulator = emulation.choose(options.abi)
+        self._abi = options.abi or emulation.abi_of_host()
         self._wake_read, self._wake_write = os.pipe()
         self._listener = bind(options.port)
         self._port: int = self._listener.getsockname()[1]
@@ -90,6 +103,8 @@ class _Supervisor:
             profile=self._options.profile,
             serial=f"127.0.0.1:{self._port}",
             fidelity=report.fidelity,
+            abi=self._abi,
+            emulated=self._emulator is not None,
             notes=report.notes,
         )
         own = procstat.read(phone.pid)
@@ -117,7 +132,7 @@ class _Supervisor:
 
     def _start_best(self) -> Report:
         if self._options.fidelity != "reduced":
-            report = self._start_inside("full", _fork_into_namespace)
+            report = self._start_inside("full", lambda: _fork_into_namespace(self._emulator))
             if report.refused is None:
                 return report
             if self._options.fidelity == "full":
@@ -171,18 +186,29 @@ class _Supervisor:
         root = self._world_folder or ""
         own = re.sub(r"[^A-Z0-9]", "", chosen.name.upper()) + str(self._port)
         properties = tree.properties(
-            chosen, name=options.profile, serialno=options.serialno or own, fidelity=fidelity
+            chosen,
+            name=options.profile,
+            serialno=options.serialno or own,
+            fidelity=fidelity,
+            abi=self._abi,
+            emulated=self._emulator is not None,
         )
+        emulation_entries = self._emulator.entries(root) if self._emulator is not None else {}
         return inside.Plan(
             fidelity=fidelity,
             root=root,
-            entries={**tree.entries(chosen, properties, root=root), **host_tools()},
+            entries={
+                **tree.entries(chosen, properties, root=root),
+                **host_tools(),
+                **emulation_entries,
+            },
             properties=properties,
             features=chosen.features if options.features is None else options.features,
             disk_mb=options.disk_mb or chosen.disk_mb,
             listener=self._listener,
             control=control.listen(self._where, self._port),
             refusal=refusal,
+            emulator=self._emulator,
         )
 
     def _take_signals(self) -> None:
@@ -225,7 +251,7 @@ def refused_port(port: int) -> str | None:
     return None
 
 
-def _fork_into_namespace() -> int:
+def _fork_into_namespace(emulator: Emulator | None) -> int:
     """Fork a process 1 of new namespaces, by way of one that is gone when this returns.
 
     Only a process that has unshared can have such a child, and this one has to stay outside.
@@ -236,7 +262,10 @@ def _fork_into_namespace() -> int:
     if between == 0:
         os.close(told_read)
         try:
-            unshare_and_map()
+            if emulator is not None:
+                with suppress(OSError):  # an older kernel; there are other ways
+                    namespace.teach_kernel(emulator)
+            namespace.unshare_and_map()
             pid = os.fork()
         except OSError as error:
             os.write(told_write, f"!{error.strerror or error}".encode())

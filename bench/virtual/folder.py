@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity
-from bench.virtual.world import HOST_PATH, environment, replace, write_tree
+from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
 
 _MOVED = {"/proc/cpuinfo": f"/{CPUINFO}", "/proc/meminfo": f"/{MEMINFO}"}
 _PREFIXES = ("/data", "/system", "/vendor", "/sys", *_MOVED)
@@ -34,12 +34,15 @@ class FolderWorld:
             raise ValueError(f"{root!r} can't stand unquoted in a shell command")
         path = f"{root}/system/bin:{HOST_PATH}"
         self.environment = environment(prefix=root, path=path)
+        self.lead: Lead | None = None
         self._root = root
         self._disk_bytes = disk_mb << 20
 
     def argv(self, command: str) -> list[str]:
         shell = f"{self._root}/system/bin/sh"
-        return [shell, *(["-c", self._rewritten(command)] if command else [])]
+        command = self._rewritten(command)
+        command = command if self.lead is None else self.lead(command)
+        return [shell, *(["-c", command] if command else [])]
 
     def _rewritten(self, command: str) -> str:
         return _PATH_IN_TEXT.sub(lambda hit: self._root + _MOVED.get(hit[1], hit[1]), command)

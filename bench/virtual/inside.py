@@ -18,8 +18,9 @@ from typing import Any, NoReturn
 
 from bench.records import Record, encode
 from bench.virtual import control, faults, folder, linux, namespace
+from bench.virtual.emulation import Emulator, starts_by_itself
 from bench.virtual.phone import Phone
-from bench.virtual.tree import Entry, Fidelity
+from bench.virtual.tree import HOME, Entry, Fidelity
 from bench.virtual.world import World
 
 
@@ -36,6 +37,7 @@ class Plan:
     listener: socket.socket
     control: socket.socket
     refusal: str | None  # why the world is reduced
+    emulator: Emulator | None  # of the phone's programs, where the host can't run them
 
 
 class Report(Record, frozen=True, kw_only=True):
@@ -76,10 +78,17 @@ def _be_bound_to_supervisor(hold_fd: int) -> None:
 
 
 def _enter(plan: Plan) -> World:
+    world: World
     if plan.fidelity == "full":
-        return namespace.enter(plan.entries, disk_mb=plan.disk_mb)
-    linux.adopt_orphans()
-    return folder.create(plan.root, plan.entries, disk_mb=plan.disk_mb)
+        world = namespace.enter(plan.entries, disk_mb=plan.disk_mb)
+    else:
+        linux.adopt_orphans()
+        world = folder.create(plan.root, plan.entries, disk_mb=plan.disk_mb)
+    if plan.emulator is not None:
+        world.environment |= plan.emulator.environment(plan.root)
+        if not starts_by_itself(world.locate(f"/{HOME}")):
+            world.lead = plan.emulator.put_before_programs
+    return world
 
 
 async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None:
@@ -93,18 +102,26 @@ async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None
         sock=plan.control,
         limit=control.MAX_LINE,
     )
-    os.write(report_fd, encode(Report(fidelity=plan.fidelity, notes=_notes(plan))) + b"\n")
+    os.write(report_fd, encode(Report(fidelity=plan.fidelity, notes=_notes(plan, world))) + b"\n")
     os.close(report_fd)
     await ended.wait()
 
 
-def _notes(plan: Plan) -> tuple[str, ...]:
-    if plan.fidelity == "full":
-        return ()
-    return (
-        f"reduced fidelity: no namespace of its own ({plan.refusal}); commands run among the "
-        "host's processes, and a pushed script that names /sys, /proc or /data sees the host's",
-    )
+def _notes(plan: Plan, world: World) -> tuple[str, ...]:
+    notes = []
+    if plan.fidelity == "reduced":
+        notes.append(
+            f"reduced fidelity: no namespace of its own ({plan.refusal}); commands run among the "
+            "host's processes, and a pushed script that names /sys, /proc or /data sees the host's"
+        )
+    if plan.emulator is not None:
+        notes.append(f"{plan.emulator.abi} is emulated by qemu: no time taken on it is a latency")
+    if world.lead is not None:
+        notes.append(
+            "this kernel has no binfmt_misc for it (Linux 6.7 has): a program must be the first "
+            "word of a command, by its absolute path"
+        )
+    return tuple(notes)
 
 
 async def _take_orders(

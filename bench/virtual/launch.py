@@ -30,6 +30,7 @@ class Options(Record, frozen=True, kw_only=True):
     features: tuple[str, ...] | None = None
     fidelity: str | None = None  # full, reduced, or the best to be had
     serialno: str | None = None  # what the phone calls itself; None: by profile and port
+    abi: str | None = None  # of its programs; None: the host's
 
     def __post_init__(self) -> None:
         if self.disk_mb is not None and self.disk_mb < 1:

@@ -11,12 +11,14 @@ import os
 from pathlib import Path
 
 from bench.virtual import linux
+from bench.virtual.emulation import Emulator, register
 from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity, File, Link
-from bench.virtual.world import HOST_PATH, environment, replace, write_tree
+from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
 
 SHELL_ID = 2000  # Android's user "shell"
 _UNSHARED = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux.CLONE_NEWIPC
 
+_BASE = "/tmp"  # noqa: S108 - any folder of the host would do: only these namespaces see it
 _HOST_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc/alternatives")
 _HOST_FILES = ("etc/ld.so.cache",)
 _DEVICES = ("dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty")
@@ -38,9 +40,11 @@ class NamespaceWorld:
 
     def __init__(self, files_fd: int) -> None:
         self.environment = environment(prefix="", path=f"/system/bin:/vendor/bin:{HOST_PATH}")
+        self.lead: Lead | None = None
         self._files_fd = files_fd  # the phone's root again, but writable
 
     def argv(self, command: str) -> list[str]:
+        command = command if self.lead is None else self.lead(command)
         return ["/system/bin/sh", *(["-c", command] if command else [])]
 
     def locate(self, path: str, *, follow: bool = False) -> str:
@@ -62,20 +66,32 @@ class NamespaceWorld:
 
 def unshare_and_map() -> None:
     """New namespaces, in which this user is Android's shell user. The next child is process 1."""
+    _unshare_as(SHELL_ID, _UNSHARED)
+
+
+def teach_kernel(emulator: Emulator) -> None:
+    """Have the kernel start the emulator's programs in what this process unshares later.
+
+    OSError where it can't; then nothing has changed but that there is one namespace more.
+    """
+    _unshare_as(0, linux.CLONE_NEWUSER | linux.CLONE_NEWNS)  # only user 0 may register
+    register(emulator, _BASE)  # held by this process's descriptor, and by its children's
+
+
+def _unshare_as(shown: int, what: int) -> None:
     user, group = os.geteuid(), os.getegid()
-    linux.unshare(_UNSHARED)
+    linux.unshare(what)
     # A lone user may map a group only after giving up setgroups; user_namespaces(7)
     Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{SHELL_ID} {user} 1")
-    Path("/proc/self/gid_map").write_text(f"{SHELL_ID} {group} 1")
+    Path("/proc/self/uid_map").write_text(f"{shown} {user} 1")
+    Path("/proc/self/gid_map").write_text(f"{shown} {group} 1")
 
 
 def enter(entries: dict[str, Entry], *, disk_mb: int) -> NamespaceWorld:
     """Build the phone's tree and make it the root; all that is imported later must be there now."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    base = "/tmp"  # noqa: S108 - any folder of the host would do: only this namespace sees it
-    _tmpfs(base, "mode=0755,size=64m")
-    root = f"{base}/phone"
+    _tmpfs(_BASE, "mode=0755,size=64m")
+    root = f"{_BASE}/phone"
     write_tree(root, {**entries, **_from_host()}, [*_bound_folders(), "dev/pts", _SHARED])
     Path(root, HOME).parent.chmod(0o751)
     files_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)

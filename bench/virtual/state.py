@@ -29,6 +29,8 @@ class VirtualPhone(Record, frozen=True, kw_only=True):
     profile: str
     serial: str  # as adb lists it after `adb connect`
     fidelity: Literal["full", "reduced"]
+    abi: str = ""  # of its programs, as Android spells it
+    emulated: bool = False  # its programs run under qemu
     notes: tuple[str, ...] = ()  # what is not as on a phone, and why
 
 

@@ -6,7 +6,6 @@ later (heat, battery) are ordinary entries here too.
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,8 +24,6 @@ MEMINFO = "system/etc/virtual/meminfo"
 GETPROP = "system/etc/virtual/getprop"  # all properties, as `getprop` prints them
 
 FOLDERS = (HOME, "dev", "etc", "proc", "system/bin", "vendor/bin")
-
-ABIS = {"x86_64": "x86_64", "aarch64": "arm64-v8a"}
 
 
 @dataclass(frozen=True)
@@ -47,9 +44,10 @@ class Link:
 Entry = File | Link
 
 
-def properties(profile: Profile, *, name: str, serialno: str, fidelity: Fidelity) -> dict[str, str]:
+def properties(
+    profile: Profile, *, name: str, serialno: str, fidelity: Fidelity, abi: str, emulated: bool
+) -> dict[str, str]:
     """What getprop tells; that the phone is virtual is set last, whatever the profile says."""
-    abi = ABIS.get(platform.machine(), platform.machine())
     return {
         **profile.properties,
         "ro.product.cpu.abi": abi,
@@ -62,6 +60,7 @@ def properties(profile: Profile, *, name: str, serialno: str, fidelity: Fidelity
         "ro.bench.virtual.profile": name,
         "ro.bench.virtual.fidelity": fidelity,
         "ro.bench.virtual.libc": "glibc",
+        **({"ro.bench.virtual.emulated": "1"} if emulated else {}),
     }
 
 

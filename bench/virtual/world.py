@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -27,11 +27,15 @@ xargs xxd yes zcat
 """
 
 
+Lead = Callable[[str], str]  # a command's text with an emulator put in
+
+
 class World(Protocol):
     """A phone's files and how its commands are started."""
 
     fidelity: Fidelity
     environment: dict[str, str]
+    lead: Lead | None  # where programs of another processor need it
 
     def argv(self, command: str) -> list[str]:
         """How the phone's shell is started for `command`; "" is an interactive shell."""
