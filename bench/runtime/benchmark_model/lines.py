@@ -53,6 +53,8 @@ class _Reader:
 
     def read(self, piece: str, *, whole: bool) -> Line | None:
         """The line of the tool in a line of the stream, if there is one."""
+        if piece[:1] == "\t" and not self._foreign:  # a row of a table, the commonest line
+            return Line(piece.strip(), None, False, None, whole, self._process, self._logcat)
         if piece[:1] in _LOGCAT_STARTS and piece:
             header = _LONG.match(piece)
             if header:

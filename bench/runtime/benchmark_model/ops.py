@@ -80,6 +80,10 @@ def _read_sections(lines: list[str]) -> dict[str, _Section]:
     banner: str | None = None
     columns: tuple[str, ...] | None = None
     for line in lines:
+        if "\t" in line and line[0] != "[":  # a row, of this table or of one that isn't read
+            if columns is not None:
+                sections[name].rows.append(_row(line, columns))
+            continue
         heading = _heading(line)
         if heading is not None:
             phase = heading if heading in ("graph", "initialization") else phase
@@ -167,27 +171,17 @@ def _fields(line: str, columns: tuple[str, ...]) -> list[str] | None:
     """The row's fields, each of its column's kind; None when it doesn't fit."""
     if columns[0] == ",":
         return _comma_fields(line, columns[1:])
-    if "\t" in line:
-        fields = [field.strip() for field in line.split("\t")]
-        if len(fields) > len(columns):
-            fields[len(columns) - 1 :] = ["\t".join(fields[len(columns) - 1 :])]
-        if len(fields) == len(columns) - 1 and columns[-1] == "name":
-            fields.append("")
-        return fields if _fit(fields, columns) else None
-    found = _spaced(columns).match(line)
-    return list(found.groups()) if found else None
+    found = (_tabbed(columns) if "\t" in line else _spaced(columns)).match(line)
+    return [field or "" for field in found.groups()] if found else None
 
 
 def _comma_fields(line: str, columns: tuple[str, ...]) -> list[str] | None:
     """Node types hold commas of their own, so the fields are counted from the right."""
     fields = [field.strip() for field in line.rsplit(",", len(columns) - 1)]
-    return fields if _fit(fields, columns) else None
-
-
-def _fit(fields: list[str], columns: tuple[str, ...]) -> bool:
-    return len(fields) == len(columns) and all(
+    fit = len(fields) == len(columns) and all(
         re.fullmatch(_kind(column), field) for field, column in zip(fields, columns, strict=True)
     )
+    return fields if fit else None
 
 
 def _kind(column: str) -> str:
@@ -200,6 +194,14 @@ def _kind(column: str) -> str:
     if column == "times called":
         return r"\d{1,9}(?:\.\d{1,9})?"
     return r"\d{1,12}(?:\.\d{1,9})?(?:e[+-]\d{1,3})?"
+
+
+@lru_cache(maxsize=16)
+def _tabbed(columns: tuple[str, ...]) -> re.Pattern[str]:
+    """A row as the tool prints it: padded fields between tabs, the name last and perhaps empty."""
+    inner = [f"({_kind(column)})" for column in columns[1:-1]]
+    last = r"(?: *\t *(.*))?" if columns[-1] == "name" else rf" *\t *({_kind(columns[-1])})"
+    return re.compile(r"([^\t]*[^\t ])" + "".join(rf" *\t *{x}" for x in inner) + last + "$")
 
 
 @lru_cache(maxsize=16)

@@ -76,41 +76,37 @@ def last_run(stream: bytes) -> Run:
     runs: dict[str | None, Run] = {}  # the last of each process
     for began, line in enumerate(read_lines(stream)):
         run = runs.get(line.process)
-        if run is None or _starts_run(line, run):
+        rank = _rank(line.text)
+        if run is None or (rank is not None and _starts_run(line.text, rank, run)):
             run = runs[line.process] = Run(began=began)
-        _take(run, line)
+        _take(run, line, rank)
     # Other programs on the phone use the same runtime: what it says isn't a run.
     return max(runs.values(), key=lambda run: (run.rank > 0, run.began), default=Run())
 
 
-def _starts_run(line: Line, run: Run) -> bool:
-    """Whether this line can't belong to the run so far."""
-    rank = _rank(line)
+def _starts_run(text: str, rank: int, run: Run) -> bool:
+    """Whether a line of this rank can't belong to the run so far."""
     if rank == 0:
         return True
-    if rank is None or run.rank == 0:
+    if run.rank == 0:
         return False
     if rank in (_HEAD, _LOADED):
-        return run.rank > rank or line.text.partition(": [")[0] in run.parameters
+        return run.rank > rank or text.partition(": [")[0] in run.parameters
     if rank == _READY:
         return run.rank >= _READY
     if rank == _RUNNING:
         return run.rank >= _DONE
-    summary = read_summary(line.text)
+    summary = read_summary(text)
     return summary is not None and run.summary not in (None, summary)
 
 
-def _rank(line: Line) -> int | None:
-    text = line.text
-    word = text.partition(" ")[0]
-    if word[:6] == "count=":
+def _rank(text: str) -> int | None:
+    """How far a run is that prints this; None for a line that may come anywhere."""
+    if text[:6] == "count=":
         return _RUNNING
-    if word not in _RANKED_WORDS:
+    if text.partition(" ")[0] not in _RANKED_WORDS:
         return None
-    for start, rank in _RANKS:
-        if text.startswith(start):
-            return rank
-    return None
+    return next((rank for start, rank in _RANKS if text.startswith(start)), None)
 
 
 _RANKS = (
@@ -131,8 +127,7 @@ _RANKS = (
 _RANKED_WORDS = {start.partition(" ")[0] for start, _ in _RANKS}
 
 
-def _take(run: Run, line: Line) -> None:
-    rank = _rank(line)
+def _take(run: Run, line: Line, rank: int | None) -> None:
     if rank is not None:
         run.rank = max(run.rank, rank, _HEAD)
     if line.marked and rank is not None:
