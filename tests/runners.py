@@ -12,10 +12,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import pytest
 
 from bench import runtime
 
@@ -120,3 +123,37 @@ def document(done: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
     assert done.stdout.count(b"\n") == 1, done.stdout + done.stderr
     parsed: dict[str, Any] = json.loads(done.stdout)
     return parsed
+
+
+PACKAGES = (
+    "qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross "
+    "libc6-armel-cross libc6-i386-cross"
+)
+
+
+def require(there: bool, what: str) -> None:
+    """Continuous integration has everything; elsewhere a reason is given."""
+    if there:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing")
+    pytest.skip(f"{what} is missing; on Debian: apt install {PACKAGES}")
+
+
+def litert_of_pypi(version: str, processor: str, folder: Path) -> Path:
+    """libLiteRt.so of a wheel for Linux; a release's files on PyPI never change."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", f"--platform=manylinux_2_27_{processor}"]
+    done = subprocess.run(
+        [*command, "--dest", str(folder), f"ai-edge-litert=={version}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    require(done.returncode == 0, f"the {processor} wheel of ai-edge-litert {version} on PyPI")
+    (wheel,) = folder.glob("*.whl")
+    library = folder / "libLiteRt.so"
+    with zipfile.ZipFile(wheel) as archive:
+        library.write_bytes(archive.read("ai_edge_litert/libLiteRt.so"))
+    return library

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 import tiny_models
 from ai_edge_litert.interpreter import Interpreter
-from runners import arguments, document, host_binaries, run, run_fake, start
+from runners import (
+    ROOT,
+    arguments,
+    compile_library,
+    document,
+    host_binaries,
+    run,
+    run_fake,
+    start,
+)
 
 import bench
 from bench import runtime
@@ -301,6 +310,19 @@ def test_a_duration_that_cannot_be_is_dropped_and_counted(tmp_path: Path) -> Non
     profile = run_fake(fakes, tmp_path, profile="2")["profile"]
     assert profile["dropped"] == 2
     assert [(op["index"], op["mean_us"]) for op in profile["ops"]] == [(0, 5), (2, 6)]
+
+
+def test_a_library_without_the_functions_of_profiles_still_measures(tmp_path: Path) -> None:
+    library = tmp_path / "libLiteRt.so"
+    fake = ROOT / "tests" / "fake_litert" / "fake_litert.c"
+    compile_library(fake, library, ["-DWITHOUT_FUNCTIONS_OF_PROFILES"])
+    model = tmp_path / "model.tflite"
+    model.write_bytes(b"any")
+    environment = os.environ | {"LD_PRELOAD": str(library)}
+    told = document(start(arguments(model, library=library), env=environment))
+    assert told["status"] == "ok"
+    told = document(start(arguments(model, library=library, profile="1"), env=environment))
+    assert told["reason"] == "The library has no function LiteRtResetProfiler."
 
 
 def test_an_inference_with_other_operators_than_the_first_is_left_out(tmp_path: Path) -> None:

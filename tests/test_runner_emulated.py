@@ -14,8 +14,6 @@ import functools
 import os
 import shutil
 import subprocess
-import sys
-import zipfile
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +22,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import tiny_models
-from runners import ROOT, arguments, bionic_shims, compile_library, document, load_hatch_build, run
+from runners import (
+    ROOT,
+    arguments,
+    bionic_shims,
+    compile_library,
+    document,
+    litert_of_pypi,
+    load_hatch_build,
+    require,
+    run,
+)
 
 from bench.errors import RunnerError
 from bench.runtime import judge_self_test, parse_document, self_test_argv, self_test_model
@@ -83,19 +91,6 @@ CPU part\t: 0xd0b
 CPU revision\t: 1
 
 """
-PACKAGES = (
-    "qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross "
-    "libc6-armel-cross libc6-i386-cross"
-)
-
-
-def require(there: bool, what: str) -> None:
-    """Continuous integration has everything; elsewhere a reason is given."""
-    if there:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing")
-    pytest.skip(f"{what} is missing; on Debian: apt install {PACKAGES}")
 
 
 class Emulated:
@@ -146,29 +141,6 @@ class Emulated:
         return document(self.start_fake(folder, fakes, **more))
 
 
-@functools.cache
-def arm64_wheel_library(folder: Path) -> Path:
-    """libLiteRt.so of the aarch64 wheel, of the version that is installed here."""
-    version = metadata.version("ai-edge-litert")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"),
-            *("--only-binary=:all:", "--platform=manylinux_2_27_aarch64", "--dest", str(folder)),
-            f"ai-edge-litert=={version}",
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    require(done.returncode == 0, f"The aarch64 wheel of ai-edge-litert {version} from PyPI")
-    (wheel,) = folder.glob("*.whl")
-    library = folder / "libLiteRt.so"
-    with zipfile.ZipFile(wheel) as archive:
-        library.write_bytes(archive.read("ai_edge_litert/libLiteRt.so"))
-    return library
-
-
 @pytest.fixture(scope="module")
 def machine_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Emulated machines by ABI, each with the fake LiteRT, made once."""
@@ -192,7 +164,8 @@ def arm64(tmp_path_factory: pytest.TempPathFactory) -> Emulated:
     """64-bit ARM with LiteRT itself."""
     require(shutil.which(ARM64.qemu) is not None, ARM64.qemu)
     require((ARM64.libraries / "libstdc++.so.6").exists(), "the C++ library of aarch64-linux-gnu")
-    library = arm64_wheel_library(tmp_path_factory.mktemp("wheel"))
+    version = metadata.version("ai-edge-litert")
+    library = litert_of_pypi(version, "aarch64", tmp_path_factory.mktemp("wheel"))
     return Emulated(ARM64, tmp_path_factory.mktemp("arm64"), library, preload=False)
 
 

@@ -86,8 +86,8 @@ def test_the_installed_litert_is_fit(tmp_path: Path) -> None:
         (tiny_elf(exports=()), "has no LiteRtCreateEnvironment"),
         (tiny_elf(exports=RUNNER_NEEDS), "LiteRT older than 2.1.6: it has no LiteRtCreateModelFro"),
         (
-            tiny_elf(exports=[name for name in LITERT if "ResetProfiler" not in name]),
-            "lacks what the runner calls: LiteRtResetProfiler",
+            tiny_elf(exports=[name for name in LITERT if "StartProfiler" not in name]),
+            "lacks what the runner calls: LiteRtStartProfiler",
         ),
         (tiny_elf(extra_dynamic=[(22, 0)]), "text relocations, which Android refuses"),
         (tiny_elf(machine=8), "machine 8, which no Android phone has"),

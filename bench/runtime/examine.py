@@ -10,18 +10,17 @@ from bench.runtime.official import Tool, known_version
 
 Libc = Literal["bionic", "glibc"]
 
-# Every function that the runner looks up in a library; device_scripts/runner/litert.h has them too.
+# Every function that the runner can't do without; device_scripts/runner/litert.h has them too.
 _CALLED = """
     AddOpaqueOptions CompiledModelGetProfiler CompiledModelIsFullyAccelerated
     CreateCompiledModel CreateEnvironment CreateManagedTensorBufferFromRequirements
     CreateModelFromFile CreateOpaqueOptions CreateOptions
     GetCompiledModelInputBufferRequirements GetCompiledModelOutputBufferRequirements
-    GetCompiledModelOutputTensorLayouts GetModelSignature GetModelSubgraph GetNumModelSignatures
-    GetNumOpOutputs GetNumProfilerEvents GetNumSignatureInputs GetNumSignatureOutputs
-    GetNumSubgraphOps GetOpOutput GetProfilerEvents GetRankedTensorType GetSignatureInputName
-    GetSignatureInputTensorByIndex GetSignatureOutputName GetSignatureOutputTensorByIndex
-    GetSubgraphOp GetTensorName GetTensorBufferPackedSize LockTensorBuffer ResetProfiler
-    RunCompiledModel SetOptionsHardwareAccelerators StartProfiler StopProfiler
+    GetCompiledModelOutputTensorLayouts GetModelSignature GetNumModelSignatures
+    GetNumProfilerEvents GetNumSignatureInputs GetNumSignatureOutputs GetProfilerEvents
+    GetRankedTensorType GetSignatureInputName GetSignatureInputTensorByIndex
+    GetSignatureOutputName GetSignatureOutputTensorByIndex GetTensorBufferPackedSize
+    LockTensorBuffer RunCompiledModel SetOptionsHardwareAccelerators StartProfiler StopProfiler
     UnlockTensorBuffer
 """
 RUNNER_NEEDS = tuple(f"LiteRt{name}" for name in _CALLED.split())

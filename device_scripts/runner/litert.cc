@@ -5,9 +5,9 @@
 namespace {
 
 template <typename Function>
-void find(void* library, const char* name, Function& function) {
+void find(void* library, const char* name, bool needed, Function& function) {
   void* symbol = dlsym(library, name);
-  if (symbol == nullptr) {
+  if (symbol == nullptr && needed) {
     fail("The library has no function %s. LiteRT 2.1.6 or newer is needed.", name);
   }
   memcpy(&function, &symbol, sizeof function);
@@ -43,9 +43,12 @@ LiteRt open_litert(const char* path) {
     fail("The library can't be opened: %.700s", reason == nullptr ? path : reason);
   }
   LiteRt lite_rt;
-#define LITERT_FIND(result, name, parameters) find(library, "LiteRt" #name, lite_rt.name);
+#define LITERT_FIND(result, name, parameters) find(library, "LiteRt" #name, true, lite_rt.name);
+#define LITERT_TRY(result, name, parameters) find(library, "LiteRt" #name, false, lite_rt.name);
   LITERT_FUNCTIONS(LITERT_FIND)
+  LITERT_FUNCTIONS_OF_PROFILES(LITERT_TRY)
 #undef LITERT_FIND
+#undef LITERT_TRY
   return lite_rt;
 }
 

@@ -103,9 +103,12 @@ constexpr int32_t kEventBuiltinOperator = 2, kEventInsideDelegate = 8;
   X(LiteRtStatus, CompiledModelGetProfiler, (LiteRtCompiledModel, LiteRtProfiler*))               \
   X(LiteRtStatus, StartProfiler, (LiteRtProfiler))                                                \
   X(LiteRtStatus, StopProfiler, (LiteRtProfiler))                                                 \
-  X(LiteRtStatus, ResetProfiler, (LiteRtProfiler))                                                \
   X(LiteRtStatus, GetNumProfilerEvents, (LiteRtProfiler, int*))                                   \
-  X(LiteRtStatus, GetProfilerEvents, (LiteRtProfiler, int, LiteRtProfiledEvent*))                 \
+  X(LiteRtStatus, GetProfilerEvents, (LiteRtProfiler, int, LiteRtProfiledEvent*))
+
+// Only for a profile: nullptr in a library that lacks them, which measures as well as any other.
+#define LITERT_FUNCTIONS_OF_PROFILES(X)                                                           \
+  X(LiteRtStatus, ResetProfiler, (LiteRtProfiler))                                                \
   X(LiteRtStatus, GetModelSubgraph, (LiteRtModel, size_t, LiteRtSubgraph*))                       \
   X(LiteRtStatus, GetNumSubgraphOps, (LiteRtSubgraph, size_t*))                                   \
   X(LiteRtStatus, GetSubgraphOp, (LiteRtSubgraph, size_t, LiteRtOp*))                             \
@@ -116,6 +119,7 @@ constexpr int32_t kEventBuiltinOperator = 2, kEventInsideDelegate = 8;
 struct LiteRt {
 #define LITERT_POINTER(result, name, parameters) result(*name) parameters;
   LITERT_FUNCTIONS(LITERT_POINTER)
+  LITERT_FUNCTIONS_OF_PROFILES(LITERT_POINTER)
 #undef LITERT_POINTER
 };
 

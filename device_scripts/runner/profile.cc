@@ -26,6 +26,7 @@ bool of_an_operator(const LiteRtProfiledEvent& event) {
 // The events of one inference, those of operators alone. LiteRT also records its own phases.
 Events record(Session& session, LiteRtProfiler profiler, uint64_t* latency_ns) {
   LiteRt& api = session.api;
+  if (api.ResetProfiler == nullptr) fail("The library has no function LiteRtResetProfiler.");
   check(api.ResetProfiler(profiler), "The profiler can't be emptied");
   check(api.StartProfiler(profiler), "The profiler can't be started");
   *latency_ns = timed_inference(session);
@@ -47,6 +48,11 @@ Events record(Session& session, LiteRtProfiler profiler, uint64_t* latency_ns) {
 // the operators that it runs itself. XNNPACK has numbers of its own.
 const char* output_name(Session& session, const LiteRtProfiledEvent& event) {
   LiteRt& api = session.api;
+  if (api.GetModelSubgraph == nullptr || api.GetNumSubgraphOps == nullptr ||
+      api.GetSubgraphOp == nullptr || api.GetNumOpOutputs == nullptr ||
+      api.GetOpOutput == nullptr || api.GetTensorName == nullptr) {
+    return nullptr;
+  }
   LiteRtSubgraph graph;
   LiteRtOp op;
   LiteRtTensor output;

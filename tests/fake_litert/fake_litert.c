@@ -65,7 +65,6 @@ OK(SetOptionsHardwareAccelerators, (void *options, int set))
 OK(AddOpaqueOptions, (void *options, void *opaque))
 OK(UnlockTensorBuffer, (void *buffer))
 OK(StopProfiler, (void *profiler))
-OK(ResetProfiler, (void *profiler))
 OK(GetCompiledModelOutputTensorLayouts, (void *m, size_t s, size_t n, void *l, bool update))
 GIVE(CreateModelFromFile, (void *e, const char *path, void **out), out, &thing)
 GIVE(CreateOptions, (void **out), out, &thing)
@@ -181,12 +180,15 @@ int LiteRtGetProfilerEvents(void *profiler, int count, struct event *events) {
   return fault("GetProfilerEvents");
 }
 
+#ifndef WITHOUT_FUNCTIONS_OF_PROFILES
+OK(ResetProfiler, (void *profiler))
 GIVE(GetModelSubgraph, (void *model, size_t i, void **out), out, &thing)
 GIVE(GetNumSubgraphOps, (void *graph, size_t *out), out, 1)
 GIVE(GetSubgraphOp, (void *graph, size_t i, void **out), out, &thing)
 GIVE(GetNumOpOutputs, (void *op, size_t *out), out, 1)
 GIVE(GetOpOutput, (void *op, size_t i, void **out), out, &thing)
 GIVE(GetTensorName, (void *tensor, const char **out), out, "first output")
+#endif
 
 int LiteRtRunCompiledModel(void *m, size_t s, size_t n, void **in, size_t k, void **out) {
   now_ns += next_latency();
