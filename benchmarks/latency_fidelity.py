@@ -54,8 +54,9 @@ def compare(station: Station, model: Model, rounds: int, host_runtime: str) -> N
 
 
 def on_phone(station: Station, model: Model) -> Measurement:
-    push_all(station, model)
-    argv = station.runner.argv(
+    runner = station.runners[0]
+    push_all(station.phone, runner, model)
+    argv = runner.argv(
         model_file(model).remote,
         Config(),
         Precision(interval=0, max_seconds=SECONDS),
@@ -63,7 +64,7 @@ def on_phone(station: Station, model: Model) -> Measurement:
         profile=False,
     )
     finished = station.phone.run(argv, deadline_s=120)
-    measurement = station.runner.read(finished, Config(), profile=False).measurement
+    measurement = runner.read(finished, Config(), profile=False).measurement
     assert measurement is not None
     return measurement
 

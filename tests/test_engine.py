@@ -311,7 +311,7 @@ def test_a_model_that_its_check_found_wrong_is_failed_and_never_started(rig):
         check=Check(runtime="ai-edge-litert", reason="all its outputs are zero"),
     )
     runner = BenchRunner(runtime.find(("x86_64",), "glibc"))
-    station = Station(phone, describe(phone), runner)
+    station = Station(phone, describe(phone), (runner,))
     planned = sweeps.plan_trials(loaded, [wrong.name])[0]
     trial = run_trial(station, planned, wrong, loaded.precision).trial
     assert (trial.status, trial.stage) == ("failed", "check")
@@ -412,8 +412,22 @@ def test_a_delegate_that_the_runner_lacks_is_skipped_before_anything_starts(rig)
     assert (outcome.ok, outcome.skipped) == (4, 4)
     reasons = {t.reason for t in lines(outcome) if t.status == "skipped"}
     assert len(reasons) == 1
-    assert "delegate gpu" in reasons.pop()
+    assert "delegate gpu" in next(iter(reasons))
     assert len(phone.started) == 4
+    (started,) = [e for e in rig.events if isinstance(e, engine.SweepStarted)]
+    assert started.skips == {reasons.pop(): 4}
+
+
+def test_a_delegate_that_only_benchmark_model_has_is_measured_with_it(rig, benchmark_model):
+    rig.write(SWEEP.replace("threads = [1, 2]", 'delegate = ["xnnpack", "gpu"]'))
+    rig.phone(runner=benchmark_model)
+    outcome = rig.sweep()
+    by_delegate = {t.config.delegate: t for t in lines(outcome)}
+    assert by_delegate["xnnpack"].runner.name == "bench-runner"
+    assert by_delegate["gpu"].runner.name == "benchmark_model"
+    # What it printed was XNNPACK's latency, which must not pass as the GPU's.
+    assert by_delegate["gpu"].status == "failed"
+    assert by_delegate["gpu"].stage == "delegate"
 
 
 def test_a_profile_is_taken_in_a_process_of_its_own_and_only_once_a_cell(rig):

@@ -83,6 +83,8 @@ class Screen:
                 self._print(f"    measured with {runner.name}: {runner.why}")
         if any(device.virtual for device in devices):
             self._print("  A virtual phone runs on this computer: its latencies are not a phone's.")
+        for reason, count in event.skips.items():
+            self._print(f"  {_count(count, 'trial')} will be skipped: {reason}")
         if event.done:
             self._print(f"  {_count(event.done, 'trial')} measured before; going on.")
         self._print("")
@@ -174,6 +176,8 @@ def _result(trial: Trial) -> str:
     if trial.reported is not None:
         told = trial.reported
         return f"mean {milliseconds(told.mean_us):>7} ms        {told.count:5} samples, reported"
+    if trial.status == "skipped":
+        return "skipped"
     if trial.measurement is None:
         return f"{trial.status}: {trial.reason}"
     from bench import stats

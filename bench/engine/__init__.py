@@ -17,7 +17,15 @@ from bench.engine.events import (
     TrialEnded,
     TrialStarted,
 )
-from bench.engine.prepare import Connect, make_models, model_cache, open_run, plan_of, stations_of
+from bench.engine.prepare import (
+    Connect,
+    make_models,
+    model_cache,
+    open_run,
+    plan_of,
+    skips,
+    stations_of,
+)
 from bench.engine.work import PATIENCE, Patience, run_all, workers_of
 from bench.sweep import Sweep
 
@@ -66,9 +74,13 @@ def run_sweep(
     writer, done = open_run(sweep, plan, stations, models, results, resume)
     try:
         devices = tuple(station.device for station in stations)
-        runners = tuple(station.runner.identity for station in stations)
+        runners = tuple(station.runners[0].identity for station in stations)
         measured = sum(len(keys) for keys in done.values())
-        on_event(SweepStarted(writer.path, devices, runners, models, plan, measured))
+        on_event(
+            SweepStarted(
+                writer.path, devices, runners, models, plan, measured, skips(stations, plan)
+            )
+        )
         workers = workers_of(stations, plan, models, done, connect, patience)
         return run_all(workers, writer, on_event)
     finally:

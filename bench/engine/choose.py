@@ -20,30 +20,33 @@ MayFetch = Callable[[str], bool]  # whether a file for this ABI may be downloade
 SELF_TEST_S = 60.0
 
 
-def runner_for(phone: Phone, device: Device, wanted: Wanted, may_fetch: MayFetch) -> Runner:
-    """The runner that was asked for, or with "auto" the first that is fit for the phone.
+def runners_for(
+    phone: Phone, device: Device, wanted: Wanted, may_fetch: MayFetch
+) -> tuple[Runner, ...]:
+    """The runner that was asked for, or with "auto" all that are fit for the phone.
 
-    bench-runner comes first, because it tells every sample; RuntimeMissing or RunnerError when
-    none is fit.
+    bench-runner comes first, because it tells every sample; benchmark_model follows for the
+    delegates that only it has. RuntimeMissing or RunnerError when none is fit.
     """
     if wanted == "benchmark_model":
-        return _benchmark_model(device, may_fetch, why="asked for")
+        return (_benchmark_model(device, may_fetch, why="asked for"),)
+    second = _at_hand(device) if wanted == "auto" else None
     try:
         own = _bench_runner(device, may_fetch)
         unfit = self_test(phone, own)
     except RuntimeMissing as error:
-        if wanted == "bench-runner" or not _has_benchmark_model(device):
+        if second is None:
             raise
-        return _benchmark_model(device, may_fetch, why=str(error))
+        return (_benchmark_model(device, may_fetch, why=str(error)),)
     if unfit is None:
-        return BenchRunner(own)
-    if wanted == "bench-runner" or not _has_benchmark_model(device):
+        return (BenchRunner(own), *([second] if second else []))
+    if second is None:
         raise RunnerError(
             f"bench-runner is not fit for {phone.serial!r}: {unfit}",
             stage="self-test",
             next_step='Google\'s benchmark_model may be: `runner = "benchmark_model"`.',
         )
-    return _benchmark_model(device, may_fetch, why=unfit)
+    return (_benchmark_model(device, may_fetch, why=unfit),)
 
 
 def self_test(phone: Phone, binaries: runtime.Binaries) -> str | None:
@@ -92,9 +95,9 @@ def _benchmark_model(device: Device, may_fetch: MayFetch, *, why: str) -> Benchm
     return BenchmarkModel(kept, device.abis[0], why)
 
 
-def _has_benchmark_model(device: Device) -> bool:
+def _at_hand(device: Device) -> BenchmarkModel | None:
     try:
-        runtime.find_benchmark_model(device.abis, device.libc)
+        kept = runtime.find_benchmark_model(device.abis, device.libc)
     except RuntimeMissing:
-        return False
-    return True
+        return None
+    return BenchmarkModel(kept, device.abis[0], "bench-runner lacks the delegate")

@@ -49,10 +49,11 @@ class SweepStarted(NamedTuple):
 
     path: Path
     devices: tuple[Device, ...]
-    runners: tuple[RunnerIdentity, ...]  # of each device
+    runners: tuple[RunnerIdentity, ...]  # the first one of each device
     models: tuple[Model, ...]
     plan: Plan
     done: int  # trials that an earlier start of this run has measured
+    skips: Mapping[str, int]  # trials that no phone's state can make possible, by reason
 
 
 Event = TrialStarted | TrialEnded | PhoneWaited | PhoneStopped | PhoneDone | SweepStarted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -16,11 +17,11 @@ import msgspec
 from bench import __version__, store, zoo
 from bench import sweep as sweeps
 from bench.device import Phone, describe
-from bench.engine.choose import MayFetch, Wanted, runner_for
+from bench.engine.choose import MayFetch, Wanted, runners_for
 from bench.errors import ModelError, StoreError, UsageError
 from bench.records import Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
-from bench.trial import Station
+from bench.trial import Station, why_skipped
 
 if TYPE_CHECKING:
     from bench.zoo.host import HostRuntime
@@ -78,15 +79,15 @@ def model_cache() -> Path:
 def stations_of(
     serials: Sequence[str], connect: Connect, wanted: Wanted, may_fetch: MayFetch
 ) -> list[Station]:
-    """Reach and describe every phone, and settle its runner, before any is measured."""
+    """Reach and describe every phone, and settle its runners, before any is measured."""
     stations: dict[str, Station] = {}
     for serial in serials:
         phone = connect(serial)
         device = describe(phone)
         if device_id(device) in stations:  # the same phone by cable and by network
             continue
-        runner = runner_for(phone, device, wanted, may_fetch)
-        stations[device_id(device)] = Station(phone, device, runner)
+        runners = runners_for(phone, device, wanted, may_fetch)
+        stations[device_id(device)] = Station(phone, device, runners)
     return list(stations.values())
 
 
@@ -109,6 +110,12 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         },
         host={"system": platform.system(), "machine": platform.machine()},
     )
+
+
+def skips(stations: Sequence[Station], plan: Plan) -> dict[str, int]:
+    """How many trials will be skipped, by reason."""
+    reasons = [why_skipped(station, trial.config) for station in stations for trial in plan.trials]
+    return dict(Counter(reason for reason in reasons if reason is not None))
 
 
 def open_run(

@@ -24,11 +24,18 @@ UNBOUNDED_ALLOWANCE_S = 120.0
 
 
 class Station(NamedTuple):
-    """A phone that is ready for trials: reached, described, and with a runner that fits it."""
+    """A phone that is ready for trials: reached, described, and with runners that fit it."""
 
     phone: Phone
     device: Device
-    runner: Runner
+    runners: tuple[Runner, ...]  # the first that can run a config runs it
+
+    def runner_for(self, config: Config) -> tuple[Runner, str | None]:
+        """The runner of a config, and why there is none (it is the first one then)."""
+        reasons = [runner.cannot(config, self.device) for runner in self.runners]
+        if None in reasons:
+            return self.runners[reasons.index(None)], None
+        return self.runners[0], reasons[0]
 
 
 def run_trial(
@@ -44,17 +51,20 @@ def run_trial(
     With `profile` a second process takes the times of the operators: recording them disturbs
     the latency.
     """
-    attempt = Attempt(station.device, station.runner.identity, planned, model, precision)
+    runner, _ = station.runner_for(planned.config)
+    attempt = Attempt(station.device, runner.identity, planned, model, precision)
     if model.check is not None and model.check.reason is not None:
         # A latency of a model that computes something else would be taken for its latency.
         return attempt.failed("check", f"Not measured: {model.check.reason}")
-    mask, why_not = cpu_mask(station.device, planned.config)
-    why_not = why_not or station.runner.cannot(planned.config, station.device)
+    why_not = why_skipped(station, planned.config)
     if why_not is not None:
         return attempt.skipped(why_not)
-    attempt.pushed(push_all(station, model))
+    attempt.pushed(push_all(station.phone, runner, model))
     attempt.found(read_state(station.phone))
-    process = _Process(station, planned.config, precision, model_file(model).remote, mask)
+    mask, _ = cpu_mask(station.device, planned.config)
+    process = _Process(
+        station.phone, runner, planned.config, precision, model_file(model).remote, mask
+    )
     try:
         result = process.run(attempt, profile=False)
     except (RunnerError, DeviceTimeout) as error:
@@ -65,32 +75,40 @@ def run_trial(
     return attempt.ok(result, after)
 
 
-def push_all(station: Station, model: Model) -> int:
+def why_skipped(station: Station, config: Config) -> str | None:
+    """Why a config can't be had on a phone, known before anything starts; None when it can."""
+    _, no_mask = cpu_mask(station.device, config)
+    _, no_runner = station.runner_for(config)
+    return no_mask or no_runner
+
+
+def push_all(phone: Phone, runner: Runner, model: Model) -> int:
     """Have everything that a trial needs on the phone; the bytes that had to be pushed."""
     return sum(
-        ensure(station.phone, file.local, file.sha256, file.remote, mode=file.mode)
-        for file in (*station.runner.files, model_file(model))
+        ensure(phone, file.local, file.sha256, file.remote, mode=file.mode)
+        for file in (*runner.files, model_file(model))
     )
 
 
 class _Process(NamedTuple):
     """One start of the runner, as often as it is needed."""
 
-    station: Station
+    phone: Phone
+    runner: Runner
     config: Config
     precision: Precision
     model: str
     cpu_mask: str | None
 
     def run(self, attempt: Attempt, *, profile: bool) -> Result:
-        runner, precision = self.station.runner, self.precision
+        runner, precision = self.runner, self.precision
         argv = runner.argv(
             self.model, self.config, precision, cpu_mask=self.cpu_mask, profile=profile
         )
         deadline_s = precision.max_seconds + precision.warmup_max_seconds + UNBOUNDED_ALLOWANCE_S
         if not profile:
             attempt.starts(argv)
-        finished = self.station.phone.run(argv, deadline_s=deadline_s)
+        finished = self.phone.run(argv, deadline_s=deadline_s)
         attempt.said(finished.stderr or b"")
         return runner.read(finished, self.config, profile=profile)
 
