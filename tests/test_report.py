@@ -156,6 +156,17 @@ def test_reduced_fidelity_is_said_loudly(tmp_path: Path) -> None:
     assert "Virtual Flagship [virtual, reduced fidelity]" in text
 
 
+def test_an_emulated_device_has_no_latency_of_anything(tmp_path: Path) -> None:
+    device = made.virtual_phone(emulated=True)
+    run = made.write_run(
+        tmp_path, [device], made.MOBILENETS[:2], made.grid([device], made.MOBILENETS[:2])
+    )
+    text = report(run).text
+    assert "Emulated: not a latency of anything" in text
+    assert "Virtual Flagship [virtual, emulated, not a latency]" in text
+    assert bench.load(run)["emulated"].all()
+
+
 def test_a_phones_report_says_nothing_of_virtual(tmp_path: Path) -> None:
     run = made.write_run(
         tmp_path, [PHONE], made.MOBILENETS[:2], made.grid([PHONE], made.MOBILENETS[:2])

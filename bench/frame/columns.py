@@ -48,6 +48,7 @@ DEVICE = (
     Column("android_release", "category", "version of Android"),
     Column("virtual", "boolean", "a virtual phone: not a phone's latency"),
     Column("fidelity", "category", "of a virtual phone's world", FIDELITIES),
+    Column("emulated", "boolean", "runs another processor's programs: no latency at all"),
 )
 MODEL = (
     Column("model", "category", "name of the model"),
@@ -130,10 +131,11 @@ STATE = (
     Column("load_before_1min", "Float64", "load average of one minute"),
 )
 BINARIES = (
+    Column("runner", "category", "program that measured"),
     Column("runner_version", "category", "version of the runner"),
     Column("runner_sha256", "category", "of the runner's binary"),
     Column("library_version", "category", "version of the LiteRT library"),
-    Column("library_sha256", "category", "of the LiteRT library"),
+    Column("library_sha256", "category", "of the LiteRT library; NA: a part of the runner"),
     Column("abi", "category", "ABI of both"),
 )
 

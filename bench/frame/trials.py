@@ -161,6 +161,7 @@ def device_values(device: Device, title: str, *, virtual: bool) -> Values:
         device.android_release,
         device.virtual or virtual,
         device.fidelity,
+        device.emulated,
     )
 
 
@@ -256,6 +257,7 @@ def _binaries(runner: RunnerIdentity | None) -> Values:
     if runner is None:
         return (None,) * len(columns.BINARIES)
     return (
+        runner.name,
         runner.version,
         runner.sha256,
         runner.library_version,

@@ -40,6 +40,10 @@ class Collection(NamedTuple):
         return [device for device in self.devices if device.virtual]
 
     @property
+    def emulated(self) -> list[Device]:
+        return [device for device in self.devices if device.emulated]
+
+    @property
     def reduced(self) -> list[Device]:
         return [device for device in self.devices if device.fidelity == "reduced"]
 
@@ -61,14 +65,16 @@ def mixed(collection: Collection) -> list[str]:
     """What differs between trials that stand side by side, in words."""
     runners = [d.trial.runner for d in collection.done if d.trial.runner is not None]
     told = {
-        "runner": {_binary(r.version, r.abi, r.sha256) for r in runners},
+        "runner": {
+            _binary(f"{r.name} {r.version or ''}".strip(), r.abi, r.sha256) for r in runners
+        },
         "LiteRT library": {
             _binary(r.library_version, r.abi, r.library_sha256 or "in the runner") for r in runners
         },
         "input": {m.input_source[:12] for cell in collection.cells for m in cell.measurements},
     }
-    by_abi = len({r.abi for r in runners})
-    expected = {"runner": by_abi, "LiteRT library": by_abi, "input": 1}
+    programs = len({(r.name, r.abi) for r in runners})
+    expected = {"runner": programs, "LiteRT library": programs, "input": 1}
     found = [
         f"{len(values)} kinds of {what}: {', '.join(sorted(values))}"
         for what, values in told.items()

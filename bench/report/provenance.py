@@ -55,6 +55,7 @@ def _run(run: Run) -> Iterator[tuple[str, str]]:
             f" {precision.max_samples:,} samples, at most {precision.max_seconds:g} s"
         ),
     )
+    yield "runner", f"asked for {plan.runner}{', operators profiled' if plan.profile else ''}"
     yield "versions", _pairs(plan.versions)
     yield "host", _pairs(plan.host)
 
@@ -89,7 +90,9 @@ def _device(device: Device, done: Sequence[Done]) -> Iterator[tuple[str, str]]:
 def _kind(device: Device) -> str:
     if not device.virtual:
         return "phone"
-    return f"virtual phone, profile {device.profile or 'not told'}, {device.fidelity} fidelity"
+    told = [f"virtual phone, profile {device.profile or 'not told'}", f"{device.fidelity} fidelity"]
+    told += ["emulated: no latency at all"] if device.emulated else []
+    return ", ".join(told)
 
 
 def _cores(device: Device) -> str | None:
@@ -117,11 +120,14 @@ def _binaries(runner: RunnerIdentity) -> Iterator[tuple[str, str]]:
     yield "ABI", text.clean(runner.abi)
     yield "runner", text.clean(", ".join(_versions(runner)))
     yield "runner sha256", text.clean(runner.sha256)
+    if runner.why:
+        yield "chosen because", text.clean(runner.why, text.PROSE_LIMIT)
     yield "LiteRT library", text.clean(runner.library_version or "version not told")
     yield "library sha256", text.clean(runner.library_sha256 or "a part of the runner")
 
 
 def _versions(runner: RunnerIdentity) -> Iterator[str]:
+    yield runner.name
     yield runner.version or "version not told"
     if runner.contract is not None:
         yield f"contract {runner.contract}"
