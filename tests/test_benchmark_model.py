@@ -184,6 +184,11 @@ def test_a_single_long_run_keeps_the_digits_that_the_summary_loses() -> None:
     assert parsed((lines + "\n").encode()).reported.mean_us == 3_512_391
 
 
+def test_the_summary_between_old_and_new_is_read() -> None:
+    between = LOGS["G2"].replace(b"no stats:", b"Inference:")
+    assert parsed(between, delegate="none") == parsed(LOGS["G2"], delegate="none")
+
+
 @pytest.mark.parametrize("space", ["", " "])
 def test_equal_samples_have_their_one_value_and_no_deviation(space: str) -> None:
     same = f"count=64 curr=44{space}(all same) p5=44 median=44 p95=44"
@@ -282,6 +287,7 @@ LOGCATS = {
     "process": "I( 4711) {}  (tflite)",
     "as guides show it": "I tflite  : {}",
     "with dots": "... tflite  : {}",
+    "studio without a date": "09:10:11.123  4711-4714  tflite       org.bench  I  {}",
     "studio": "2026-06-21 09:10:11.123  4711-4714  tflite                  org.bench   I  {}",
     "old studio": "06-21 09:10:11.123 4711-4714/org.bench I/tflite: {}",
     "long": "[ 06-21 09:10:11.123  4711: 4714 I/tflite ]\n{}\n",
@@ -338,6 +344,10 @@ def test_words_of_a_shell_around_the_run_change_nothing() -> None:
         "~/models $ ",
     ]
     assert parsed(text(around)).reported.mean_us == 8077.25
+
+
+def test_a_log_that_was_indented_in_a_page_is_read() -> None:
+    assert parsed(text([f"    {line}" for line in current()])) == parsed(text(current()))
 
 
 # --- several runs in one stream
@@ -406,6 +416,7 @@ def test_a_delegate_that_took_the_whole_model_is_full() -> None:
         "Replacing 29 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 3 partitions.",
         "Replacing 12 out of 31 node(s) with delegate (LITERT_CL) node, yielding 2 partitions for "
         "subgraph 0 (main).",
+        "GpuDelegate delegate: 29 nodes delegated out of 31 nodes with 2 partitions.",
         "29 operations will run on the GPU, and the remaining 2 operations will run on the CPU.",
     ],
 )
@@ -531,6 +542,29 @@ def test_a_compiled_npu_model_is_told_by_its_dispatch() -> None:
     assert parsed(log, delegate="npu").reported.delegation == "full"
     failed = [*lines, "ERROR: Failed to create a dispatch delegate kernel: No usable runtime"]
     assert stage_of(text(current(switches=(), delegates=failed)), delegate="npu") == "delegate"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[Qnn Delegate] QNN delegate: 31 nodes delegated out of 31 nodes",
+        "Hexagon delegate: 31 nodes delegated out of 31 nodes with 1 partitions.",
+        "EthosuDelegate: 1 nodes delegated out of 1 nodes with 1 partitions.",
+        APPLIED.format("EXTERNAL", "completely") + ".",
+    ],
+)
+def test_a_vendors_library_is_an_npu(line: str) -> None:
+    on = ("External delegate path: [/vendor/lib64/libQnnTFLiteDelegate.so]",)
+    log = text(current(switches=on, delegates=[line]))
+    assert parsed(log, delegate="npu").reported.delegation == "full"
+    assert stage_of(log, delegate="xnnpack") == "delegate"
+
+
+def test_operators_of_tensorflow_are_no_other_delegate() -> None:
+    flex = "TfLiteFlexDelegate delegate: 5 nodes delegated out of 105 nodes with 2 partitions."
+    some = APPLIED.format("XNNPACK", "partially") + " w/ 3 delegate kernels."
+    log = text(current(delegates=[flex, some]))
+    assert parsed(log).reported.delegation == "partial"
 
 
 def test_whatever_ran_is_taken_when_nothing_was_asked_for() -> None:
@@ -659,6 +693,12 @@ def test_a_block_alone_gives_its_hundredths_of_a_millisecond() -> None:
     told = parsed(text(logs.litert_block()), delegate=None).reported
     assert (told.count, told.mean_us, told.min_us) == (64, 8080, 7950)
     assert (told.init_us, told.warmup_count, told.first_inference_us) == (3410, 3, 19880)
+
+
+def test_a_block_with_percentiles_gives_them_too() -> None:
+    more = ["Inference (median):    8.04 ms", "Inference (p95):       8.41 ms"]
+    told = parsed(text([*logs.litert_block(), *more]), delegate=None).reported
+    assert (told.median_us, told.p95_us, told.p5_us) == (8040, 8410, None)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,12 @@ def test_old_versions_do_not_count_calls() -> None:
     assert [op.mean_us for op in ops] == [3125, 875, 2000]
 
 
+def test_the_oldest_versions_print_the_profile_before_the_summary() -> None:
+    lines = LOGS["G1"].decode().splitlines()
+    early = [*lines[:-1], *report(8), lines[-1]]
+    assert seen(ops_of(text(early))) == EXPECTED
+
+
 def test_what_is_no_operator_is_left_out() -> None:
     extra = [
         ("AllocateTensors", 0, 0.3, 0.3, 0.1, 0, "AllocateTensors/0"),

@@ -46,9 +46,15 @@ def family_of(name: str) -> str:
 _FAMILIES = (
     ("xnnpack", ("xnnpack", "cpu")),
     ("nnapi", ("nnapi",)),
-    ("npu", ("dispatch", "npu", "hexagon", "qnn", "edgetpu", "neuron")),
+    # Vendors' libraries come to TensorFlow Lite as its external delegate.
+    ("npu", ("dispatch", "npu", "external", "hexagon", "qnn", "tpu", "neuron", "neutron", "ethos")),
+    ("flex", ("flex", "select tf")),
     ("gpu", ("gpu", "litert_cl", "litert_gl", "litert_webgpu", "opencl", "drift")),
 )
+
+
+# TensorFlow's own operators on the CPU, and a delegate whose line doesn't name it.
+_OF_NO_PROCESSOR = ("flex", "unknown")
 
 
 def delegation(asked: str | None, told: Evidence) -> Delegation | None:
@@ -59,7 +65,7 @@ def delegation(asked: str | None, told: Evidence) -> Delegation | None:
     """
     _refuse_switches(asked, told)
     if asked is None:
-        families = {applied.family for applied in told.applied}
+        families = {applied.family for applied in told.applied} - {*_OF_NO_PROCESSOR}
         return _extent(told, families.pop()) if len(families) == 1 else None
     if asked == "none":
         return _of_none(told)
@@ -91,7 +97,11 @@ def name_rows(asked: str | None, told: Evidence) -> str:
 
 
 def _of_none(told: Evidence) -> Delegation | None:
-    took = [applied.family for applied in told.applied if applied.extent != "none"]
+    took = [
+        applied.family
+        for applied in told.applied
+        if applied.extent != "none" and applied.family not in _OF_NO_PROCESSOR
+    ]
     idle = {applied.family for applied in told.applied if applied.extent == "none"}
     took += [family for family in told.created - idle if family == "xnnpack"]
     took += [op.delegate for op in told.ops if op.delegate is not None]
@@ -105,7 +115,7 @@ def _of_none(told: Evidence) -> Delegation | None:
 
 def _refuse_others(asked: str, told: Evidence) -> None:
     for applied in told.applied:
-        named = applied.family not in (asked, "xnnpack", "unknown")
+        named = applied.family not in (asked, "xnnpack", *_OF_NO_PROCESSOR)
         if named and applied.extent != "none":
             raise _failure(f"{_title(asked)} was asked for, and {_title(applied.family)} ran.")
     if asked == "xnnpack":
@@ -138,7 +148,7 @@ def _switches(told: Evidence) -> list[tuple[str, bool]]:
         if lower in _SWITCHES:
             switches.append((_SWITCHES[lower], value.strip() not in ("0", "false")))
         elif lower == "external delegate path" and value.strip():
-            switches.append(("external", True))
+            switches.append(("npu", True))
     return switches
 
 

@@ -107,7 +107,7 @@ def _from_block(run: Run) -> Figures:
         return _figures(
             steady,
             warmup,
-            init_us=None if init_ms is None else init_ms * 1000,
+            init_us=None if init_ms is None else _us(init_ms),
             first_us=warmup.first_us,
             warmup_us=float(warmup.mean),
             growth_mb=run.growth_mb,
@@ -116,17 +116,17 @@ def _from_block(run: Run) -> Figures:
         raise _wrong("One of the two count lines is missing: the output is cut.")
     return Figures(
         inferences=runs,
-        mean_us=mean_ms * 1000,
+        mean_us=_us(mean_ms),
         min_us=_block_us(run, "Inference (min)"),
         max_us=_block_us(run, "Inference (max)"),
         std_us=_block_us(run, "Inference (std)"),
-        median_us=None,
-        p5_us=None,
-        p95_us=None,
-        init_us=None if init_ms is None else init_ms * 1000,
-        first_inference_us=_block_us(run, "Warmup (first)"),
+        median_us=_block_us(run, "Inference (median)"),
+        p5_us=_block_us(run, "Inference (p5)"),
+        p95_us=_block_us(run, "Inference (p95)"),
+        init_us=None if init_ms is None else _us(init_ms),
+        first_inference_us=_block_us(run, "Warmup (first)", "First inference"),
         warmup_count=warmups,
-        warmup_mean_us=None if warmup_ms is None else warmup_ms * 1000,
+        warmup_mean_us=None if warmup_ms is None else _us(warmup_ms),
         growth_kb=_kb(run.growth_mb),
         coarse=True,
     )
@@ -231,9 +231,13 @@ def _near(one: float, other: float, *, slack: float = 0.0) -> bool:
     return abs(one - other) <= slack + _DIGITS * max(abs(one), abs(other))
 
 
-def _block_us(run: Run, name: str) -> float | None:
-    value = run.block.get(name)
-    return None if value is None else value[0] * 1000
+def _block_us(run: Run, *names: str) -> float | None:
+    """What the block gives under the first of these names that it has."""
+    return next((_us(run.block[name][0]) for name in names if name in run.block), None)
+
+
+def _us(ms: float) -> float:
+    return round(ms * 1000, 3)
 
 
 def _kb(mb: float | None) -> int | None:

@@ -122,8 +122,8 @@ _LOGCAT = [
         rf"{_TIME}(?: [\d-]+/\S+)? (?P<level>[VDIWEF])/(?P<tag>[^:(]{{1,80}}?) *"
         rf"(?:\( *(?P<pid>\d+)\))?{_MESSAGE}",
         # Android Studio since
-        rf"{_TIME} +(?P<pid>\d+)-\d+ +(?P<tag>\S{{1,80}}) +\S+ +(?P<level>[VDIWEF]) +"
-        r"(?P<message>.*)$",
+        rf"(?:{_TIME}|\d\d:\d\d:\d\d\.\d{{3}}) +(?P<pid>\d+)-\d+ +(?P<tag>\S{{1,80}}) +\S+ +"
+        r"(?P<level>[VDIWEF]) +(?P<message>.*)$",
         # brief, tag
         rf"(?P<level>[VDIWEF])/(?P<tag>[^:(]{{1,80}}?) *(?:\( *(?P<pid>\d+)\))?{_MESSAGE}",
         # process

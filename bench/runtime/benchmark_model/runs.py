@@ -252,7 +252,8 @@ def _take_block(run: Run, text: str) -> bool:
 
 
 _BLOCK = re.compile(
-    r"(?P<name>Model initialization|Warmup \((?:first|avg)\)|Inference \((?:avg|min|max|std)\)): +"
+    r"(?P<name>Model initialization|First inference|Warmup \((?:first|avg)\)"
+    r"|Inference \((?:avg|min|max|std|median|p5|p95)\)): +"
     r"(?P<value>\d{1,12}\.\d\d)(?: ms)?(?: \((?P<runs>\d{1,10}) runs\))?$"
 )
 
@@ -283,6 +284,7 @@ _FACTS: dict[str, Callable[[Run, str], bool]] = {
     "[Overall]": _take_memory,
     "Overall": _take_memory,
     "Model": _take_block,
+    "First": _take_block,
     "Warmup": _take_block,
     "Inference": _take_block,
     "Unconsumed": _take_unconsumed,

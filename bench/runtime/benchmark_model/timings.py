@@ -78,7 +78,7 @@ _SUMMARY = re.compile(
 )
 _OLD_SUMMARY = re.compile(
     rf"Average inference timings in us: Warmup: (?P<warmup>{NUMBER}), "
-    rf"Init: (?P<init>{NUMBER}), no stats: (?P<mean>{NUMBER})$"
+    rf"Init: (?P<init>{NUMBER}), (?:no stats|Inference): (?P<mean>{NUMBER})$"
 )
 
 

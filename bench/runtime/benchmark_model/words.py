@@ -13,11 +13,14 @@ def read_applied(text: str) -> Applied | None:
     if found:
         extents = {"completely": "full", "partially": "partial", "not": "none"}
         return Applied(family_of(found["name"]), extents.get(found["how"] or ""))
-    found = _REPLACED.match(text) or _DELEGATED.match(text)
+    found = _REPLACED.match(text)
+    if found and found["total"] is None:  # of old versions: more than one partition is a rest
+        return Applied(family_of(found["name"]), _part(found["parts"] == "1"))
+    found = found or _DELEGATED.match(text)
     if found:
-        some, total = int(found["some"]), found["total"]
-        every = int(total) == some if total is not None else int(found["parts"]) == 1
-        return Applied(family_of(found["name"]), "none" if not some else _part(every))
+        some = int(found["some"])
+        extent = _part(some == int(found["total"])) if some else "none"
+        return Applied(family_of(found["name"]), extent)
     found = _SPLIT.match(text)
     return Applied("gpu", _part(int(found["rest"]) == 0)) if found else None
 
@@ -50,8 +53,8 @@ _REPLACED = re.compile(
     r"\((?P<name>[^)]{0,200})\) node, yielding (?P<parts>\d{1,9}) partitions"
 )
 _DELEGATED = re.compile(
-    r"(?P<name>\w{1,100}) delegate: (?P<some>\d{1,9}) nodes delegated out of (?P<total>\d{1,9}) "
-    r"nodes with (?P<parts>\d{1,9}) partitions"
+    r"(?:\[[^\]]{1,60}\] )?(?P<name>\w{1,100})(?: delegate)?: (?P<some>\d{1,9}) nodes delegated "
+    r"out of (?P<total>\d{1,9}) nodes"
 )
 _SPLIT = re.compile(
     r"\d{1,9} operations? will run on the GPU, and the remaining (?P<rest>\d{1,9}) "
