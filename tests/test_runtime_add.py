@@ -114,7 +114,7 @@ def test_an_official_library_is_known_by_its_content(
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
     )
-    monkeypatch.setitem(OFFICIAL, ("library", "arm64-v8a"), pin)
+    monkeypatch.setitem(OFFICIAL, ("library", "arm64-v8a", "bionic"), pin)
     (record,) = add(tmp_path, content)
     assert record.version == pin.version
 

@@ -92,10 +92,18 @@ def test_what_lacks_for_android_is_named_with_address_hash_and_commands(
     assert message.startswith(f"No libLiteRt.so for {abi} (Android) is at hand.")
     assert f"bench runtime fetch {abi}." in message
     assert "bench runtime add FILE" in message
-    official = OFFICIAL["library", abi]
+    official = OFFICIAL["library", abi, "bionic"]
     assert official.address in message
     assert official.sha256 is not None
     assert official.sha256 in message
+
+
+def test_a_linux_phone_of_another_processor_is_told_how_to_get_its_library(
+    runners: Path,
+) -> None:
+    other = {"x86_64": "arm64-v8a", "arm64-v8a": "x86_64"}[HOST_ABI]
+    with pytest.raises(RuntimeMissing, match=f"bench runtime fetch {other} --libc glibc"):
+        runtime.find((other,), "glibc")
 
 
 def test_where_nothing_official_is_known_the_user_is_asked_for_a_file(runners: Path) -> None:
@@ -205,8 +213,8 @@ def test_the_list_names_every_kind_of_phone(runners: Path, tmp_path: Path) -> No
         ("armeabi-v7a", "glibc"),
         ("x86", "glibc"),
     }
-    assert {abi for (abi, _), row in rows.items() if row.library_official} == {
-        "arm64-v8a",
-        "armeabi-v7a",
-        "x86_64",
+    assert {key for key, row in rows.items() if not row.library_official} == {
+        ("x86", "bionic"),
+        ("x86", "glibc"),
+        ("armeabi-v7a", "glibc"),
     }

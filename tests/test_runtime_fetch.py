@@ -134,14 +134,14 @@ def pin_to(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
         sha256=hashlib.sha256(content).hexdigest(),
         size_bytes=len(content),
     )
-    monkeypatch.setitem(OFFICIAL, ("library", "arm64-v8a"), pin)
+    monkeypatch.setitem(OFFICIAL, ("library", "arm64-v8a", "bionic"), pin)
 
 
 def refusal(tool: runtime.Tool = "library") -> str:
     with pytest.raises(RuntimeMissing) as caught:
         runtime.fetch("arm64-v8a", tool)
     assert "bench runtime add FILE" in str(caught.value)
-    assert OFFICIAL[tool, "arm64-v8a"].address in str(caught.value)
+    assert OFFICIAL[tool, "arm64-v8a", "bionic"].address in str(caught.value)
     return str(caught.value)
 
 
@@ -217,13 +217,31 @@ def test_the_official_addresses_are_those_of_the_pinned_version(
 ) -> None:
     for setting in SETTINGS.values():
         monkeypatch.delenv(setting, raising=False)
-    assert OFFICIAL["library", "armeabi-v7a"].address == (
+    assert OFFICIAL["library", "armeabi-v7a", "bionic"].address == (
         "https://github.com/google-ai-edge/LiteRT/raw/v2.2.0/"
         "litert/prebuilt/android_arm32/libLiteRt.so"
     )
-    assert OFFICIAL["benchmark_model", "arm64-v8a"].address == (
+    assert OFFICIAL["benchmark_model", "arm64-v8a", "bionic"].address == (
         "https://storage.googleapis.com/litert/binaries/2.2.0/android_arm64/benchmark_model"
     )
+
+
+def test_a_library_for_linux_is_fetched_too(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.body = tiny_elf("x86_64", needed=("libc.so.6",))
+    pin = Official(
+        tool="library",
+        abi="x86_64",
+        platform="linux_x86_64",
+        libc="glibc",
+        sha256=hashlib.sha256(server.body).hexdigest(),
+        size_bytes=len(server.body),
+    )
+    monkeypatch.setitem(OFFICIAL, ("library", "x86_64", "glibc"), pin)
+    path = runtime.fetch("x86_64", libc="glibc")
+    assert server.asked == [("/mirror/linux_x86_64/libLiteRt.so", None)]
+    assert runtime.find(("x86_64",), "glibc").library == path
 
 
 # What is broken off and gone on with
@@ -454,6 +472,6 @@ def test_a_file_larger_than_any_of_litert_is_refused(
 
 
 def test_every_official_file_is_known_by_name() -> None:
-    for (tool, abi), one in official.OFFICIAL.items():
-        assert (one.tool, one.abi) == (tool, abi)
+    for (tool, abi, libc), one in official.OFFICIAL.items():
+        assert (one.tool, one.abi, one.libc) == (tool, abi, libc)
         assert one.address.endswith(f"{one.platform}/{official.FILES[tool]}")

@@ -14,6 +14,7 @@ from bench.cli.screen import console, print_json, print_table, printable
 if TYPE_CHECKING:
     from bench.runtime import Kept
     from bench.runtime.download import Progress
+    from bench.runtime.official import Libc
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -51,20 +52,26 @@ def fetch(
         str,
         typer.Option("--tool", metavar="TOOL", help="library, benchmark_model or all."),
     ] = "library",
+    libc: Annotated[
+        str, typer.Option("--libc", metavar="LIBC", help="bionic (Android) or glibc.")
+    ] = "bionic",
     json: Json = False,
 ) -> None:
-    """Download LiteRT or benchmark_model for an Android ABI from its official address."""
+    """Download LiteRT or benchmark_model for an ABI from its official address."""
     from bench import runtime
     from bench.errors import UsageError
 
     tools = [one for one in runtime.TOOLS if tool in (one, "all")]
     if not tools:
         raise UsageError(f"--tool is library, benchmark_model or all, not {tool!r}.")
-    kept = []
+    system: Libc = "glibc" if libc == "glibc" else "bionic"
+    if libc != system:
+        raise UsageError(f"--libc is bionic or glibc, not {libc!r}.")
+    kept: list[Kept] = []
     for one in tools:
         with _shown_progress(f"{one} for {abi}") as progress:
-            runtime.fetch(abi, one, progress=progress)
-        found = runtime.recorded(one, abi, "bionic", "fetched")
+            runtime.fetch(abi, one, libc=system, progress=progress)
+        found = runtime.recorded(one, abi, system, "fetched")
         kept += [found] if found is not None else []
         if not json:
             _print_kept(kept[-1:])

@@ -16,8 +16,7 @@ from bench.runtime import provision
 from bench.runtime.cache import Kept, Source, kept
 from bench.runtime.contract import CONTRACT
 from bench.runtime.elf import ElfError, read_elf
-from bench.runtime.examine import Libc
-from bench.runtime.official import FILES, OFFICIAL
+from bench.runtime.official import FILES, OFFICIAL, Libc
 
 RUNNERS = Path(__file__).parent / "bin"  # filled by hatch_build.py
 _FOLDERS: dict[tuple[str, Libc], str] = {
@@ -96,7 +95,7 @@ def find(abis: tuple[str, ...], libc: Libc | None) -> Binaries:
     if runner is None:
         raise RuntimeMissing(f"The runner for {abi} ({libc}) is not built.", next_step=_BUILD)
     if library is None:
-        raise _no_library(abi, libc)
+        raise provision.missing("library", abi, libc)
     return _binaries(abi, libc, runner, library)
 
 
@@ -127,12 +126,12 @@ def _available(abi: str, libc: Libc) -> Available:
         library_sha256=library.sha256 if library else None,
         source=library.source if library else None,
         library_16k_pages=_loads_at_16k(library.path) if library else None,
-        library_official=libc == "bionic" and ("library", abi) in OFFICIAL,
+        library_official=("library", abi, libc) in OFFICIAL,
         benchmark_model=tool.path if tool else None,
         benchmark_model_version=tool.version if tool else None,
         benchmark_model_sha256=tool.sha256 if tool else None,
         benchmark_model_source=tool.source if tool else None,
-        benchmark_model_official=libc == "bionic" and ("benchmark_model", abi) in OFFICIAL,
+        benchmark_model_official=("benchmark_model", abi, libc) in OFFICIAL,
     )
 
 
@@ -179,17 +178,6 @@ def _wheel_library() -> Kept | None:
         sha256=hashlib.sha256(content).hexdigest(),
         source="wheel",
         version=metadata.version("ai-edge-litert"),
-    )
-
-
-def _no_library(abi: str, libc: Libc) -> RuntimeMissing:
-    if libc == "bionic":
-        return provision.missing("library", abi, libc)
-    return RuntimeMissing(
-        f"The installed ai-edge-litert has no library for {abi} (glibc).",
-        next_step="Run the sweep on a host with the same processor, or: pip download --no-deps "
-        "--only-binary=:all: --platform manylinux_2_27_aarch64 ai-edge-litert, then: "
-        "bench runtime add FILE",
     )
 
 

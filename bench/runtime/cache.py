@@ -16,8 +16,8 @@ import msgspec
 
 from bench.errors import UsageError
 from bench.records import Record
-from bench.runtime.examine import Examined, Libc
-from bench.runtime.official import FILES, Tool
+from bench.runtime.examine import Examined
+from bench.runtime.official import FILES, Libc, Tool
 
 Source = Literal["added", "fetched", "wheel"]
 

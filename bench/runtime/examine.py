@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from bench.errors import UsageError
 from bench.runtime.elf import Elf, ElfError, exported_names, read_elf
-from bench.runtime.official import Tool, known_version
-
-Libc = Literal["bionic", "glibc"]
+from bench.runtime.official import Libc, Tool, known_version
 
 # Every function that the runner can't do without; device_scripts/runner/litert.h has them too.
 _CALLED = """

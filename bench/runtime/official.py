@@ -1,4 +1,4 @@
-"""Official binaries of LiteRT for Android: where they are, and by which hash they are known."""
+"""Official binaries of LiteRT: where they are, and by which hash they are known."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Literal, get_args
 from bench.errors import UsageError
 
 Tool = Literal["library", "benchmark_model"]
+Libc = Literal["bionic", "glibc"]  # Android's C library, or that of most Linux systems
 TOOLS: tuple[Tool, ...] = get_args(Tool)
 FILES: dict[Tool, str] = {"library": "libLiteRt.so", "benchmark_model": "benchmark_model"}
+
+SYSTEMS: dict[Libc, str] = {"bionic": "Android", "glibc": "Linux with glibc"}
 
 VERSION = "2.2.0"  # of LiteRT; what is fetched
 
@@ -32,6 +35,7 @@ class Official:
     tool: Tool
     abi: str
     platform: str  # its folder at the official address
+    libc: Libc = "bionic"
     version: str = VERSION
     sha256: str | None = None
     size_bytes: int | None = None
@@ -46,9 +50,9 @@ class Official:
 
 # Sizes and hashes are those of the Git LFS pointers under litert/prebuilt/ of
 # github.com/google-ai-edge/LiteRT at tag v2.2.0 (commit 145c7523f, 2026-08-06). The bucket of
-# benchmark_model publishes none, and holds Android binaries for arm64 alone.
-OFFICIAL: dict[tuple[Tool, str], Official] = {
-    (official.tool, official.abi): official
+# benchmark_model publishes none, and is known to hold an Android binary for arm64 alone.
+OFFICIAL: dict[tuple[Tool, str, Libc], Official] = {
+    (official.tool, official.abi, official.libc): official
     for official in (
         Official(
             tool="library",
@@ -71,6 +75,22 @@ OFFICIAL: dict[tuple[Tool, str], Official] = {
             sha256="53ea6fb99f31f8757a7e0f47b2fd353afb62fd504cbcb3d8b8289082a1b6a8a1",
             size_bytes=7376368,
         ),
+        Official(
+            tool="library",
+            abi="arm64-v8a",
+            platform="linux_arm64",
+            libc="glibc",
+            sha256="ed9ee895cb43488778218d35eb79629b7de84325d7c111693562b9ee908be830",
+            size_bytes=8657224,
+        ),
+        Official(
+            tool="library",
+            abi="x86_64",
+            platform="linux_x86_64",
+            libc="glibc",
+            sha256="c2cc837b5ab84c1d289c4637cb92f0202b4f67962d7e8da5aa3fd623cb40740a",
+            size_bytes=10688136,
+        ),
         Official(tool="benchmark_model", abi="arm64-v8a", platform="android_arm64"),
     )
 }
@@ -87,15 +107,14 @@ _KNOWN = {
 }
 
 
-def official(tool: Tool, abi: str) -> Official:
-    """What is to be fetched for an Android ABI; UsageError where nothing official is known."""
-    found = OFFICIAL.get((tool, abi))
+def official(tool: Tool, abi: str, libc: Libc) -> Official:
+    """What is to be fetched for a kind of phone; UsageError where nothing official is known."""
+    found = OFFICIAL.get((tool, abi, libc))
     if found is None:
-        known = [a for t, a in OFFICIAL if t == tool]
+        known = ", ".join(a for t, a, c in OFFICIAL if (t, c) == (tool, libc)) or "none"
         raise UsageError(
-            f"There is no official {FILES[tool]} for {abi!r} (Android).",
-            next_step=f"There are: {', '.join(known)}. "
-            "One of your own is kept with: bench runtime add FILE",
+            f"There is no official {FILES[tool]} for {abi!r} ({SYSTEMS[libc]}).",
+            next_step=f"There are: {known}. One of your own is kept with: bench runtime add FILE",
         )
     return found
 

@@ -9,8 +9,17 @@ from bench.errors import RuntimeMissing, UsageError
 from bench.runtime import download as downloads
 from bench.runtime.cache import Kept, cache_folder, digest_of, keep, recorded
 from bench.runtime.download import DownloadError, Progress
-from bench.runtime.examine import Libc, examine
-from bench.runtime.official import FILES, OFFICIAL, SETTINGS, Official, Tool, official
+from bench.runtime.examine import examine
+from bench.runtime.official import (
+    FILES,
+    OFFICIAL,
+    SETTINGS,
+    SYSTEMS,
+    Libc,
+    Official,
+    Tool,
+    official,
+)
 from bench.runtime.package import is_package, libraries_in
 
 MAX_BYTES = downloads.MAX_BYTES
@@ -39,14 +48,20 @@ def add(path: Path | str) -> tuple[Kept, ...]:
         raise UsageError(f"{str(path)!r} can't be read: {error.strerror}.") from error
 
 
-def fetch(abi: str, tool: Tool = "library", *, progress: Progress | None = None) -> Path:
-    """Download a binary for an Android ABI from its official address; nothing is fetched twice.
+def fetch(
+    abi: str,
+    tool: Tool = "library",
+    *,
+    libc: Libc = "bionic",
+    progress: Progress | None = None,
+) -> Path:
+    """Download a binary for a kind of phone from its official address; nothing is fetched twice.
 
     A library is checked against its known hash. No hash of benchmark_model is published: what came
     first is believed, and another one under the same address is refused. RuntimeMissing otherwise.
     """
-    wanted = official(tool, abi)
-    before = recorded(tool, abi, "bionic", "fetched")
+    wanted = official(tool, abi, libc)
+    before = recorded(tool, abi, libc, "fetched")
     if before is not None and before.version != wanted.version:
         before = None
     if before is not None and digest_of(Path(before.path)) == before.sha256:
@@ -62,7 +77,7 @@ def fetch(abi: str, tool: Tool = "library", *, progress: Progress | None = None)
         found = examine(content, digest, wanted.address)
     except UsageError as error:
         raise _not_fetched(wanted, f"what came is not it. {error}") from error
-    if (found.tool, found.abi, found.libc) != (tool, abi, "bionic"):
+    if (found.tool, found.abi, found.libc) != (tool, abi, libc):
         raise _not_fetched(wanted, f"it is {FILES[found.tool]} for {found.abi} ({found.libc})")
     return Path(
         keep(
@@ -79,11 +94,12 @@ def fetch(abi: str, tool: Tool = "library", *, progress: Progress | None = None)
 
 def missing(tool: Tool, abi: str, libc: Libc) -> RuntimeMissing:
     """What to tell a user whose phone's binary is not at hand."""
-    what = f"No {FILES[tool]} for {abi} ({'Android' if libc == 'bionic' else 'Linux'}) is at hand."
-    wanted = OFFICIAL.get((tool, abi)) if libc == "bionic" else None
+    what = f"No {FILES[tool]} for {abi} ({SYSTEMS[libc]}) is at hand."
+    wanted = OFFICIAL.get((tool, abi, libc))
     if wanted is None:
         return RuntimeMissing(what, next_step="Keep one of your own with: bench runtime add FILE")
     option = "" if tool == "library" else f" --tool {tool}"
+    option += "" if libc == "bionic" else f" --libc {libc}"
     return RuntimeMissing(
         what,
         next_step=f"Get it with: bench runtime fetch {abi}{option}. Without a network you can "
@@ -133,7 +149,7 @@ def _downloaded(wanted: Official, progress: Progress | None) -> tuple[bytes, str
 
 
 def _part(wanted: Official) -> Path:
-    name = f"{wanted.abi}-{FILES[wanted.tool]}-{wanted.version}.part"
+    name = f"{wanted.abi}-{wanted.libc}-{FILES[wanted.tool]}-{wanted.version}.part"
     return cache_folder() / "partial" / name
 
 
