@@ -61,7 +61,7 @@ def _made(source: Path, host_runtime: HostRuntime | None) -> Sequence[Model]:
 
 
 def _print_models(made: Sequence[Model], host_runtime: HostRuntime | None, json: bool) -> None:
-    rows = [to_plain(model) for model in made]
+    rows = [to_plain(model) | _counted(model) for model in made]
     if host_runtime is not None:
         for row in rows:
             row |= _on_host(row["path"], host_runtime)
@@ -87,6 +87,36 @@ def _print_models(made: Sequence[Model], host_runtime: HostRuntime | None, json:
     for model in made:
         if model.not_countable:
             print(printable(f"{model.name}: not countable: {model.not_countable}"))
+    if len(rows) == 1:
+        _print_details(rows[0])
+
+
+def _counted(model: Model) -> dict[str, Any]:
+    """What a model's file says beyond its record."""
+    from bench.zoo.complexity import count
+
+    plain = to_plain(count(Path(model.path)))
+    wanted = ("params_without_classifier", "ops", "weight_bytes", "peak_activation_bytes",
+              "largest_layer", "signatures")  # fmt: skip
+    return {key: plain[key] for key in wanted}
+
+
+def _print_details(row: dict[str, Any]) -> None:
+    details = {
+        "parameters without the classifier": f"{row['params_without_classifier']:,}",
+        "operators": _listed(row["ops"]),
+        "weights by type (bytes)": _listed(row["weight_bytes"]),
+        "peak activation memory (bytes)": row["peak_activation_bytes"] or "not countable",
+        "largest layer by MACs": row["largest_layer"] or "none",
+        "signatures (MACs)": _listed(row["signatures"]),
+    }
+    print()
+    for label, value in details.items():
+        print(f"{label:34} {printable(str(value))}")
+
+
+def _listed(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def _on_host(path: str, host_runtime: HostRuntime) -> dict[str, Any]:
