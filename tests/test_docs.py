@@ -37,7 +37,7 @@ def test_the_sweep_file_of_the_readme_can_be_read(tmp_path):
     (tmp_path / "my_models" / "net.tflite").write_bytes(b"x")
     (tmp_path / "s.toml").write_text(example)
     loaded = sweeps.load(tmp_path / "s.toml")
-    assert len(loaded.models) == 9
+    assert len(loaded.models) == 17
     assert len(loaded.configs) == 8
 
 
