@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from runners import HOST_ABI, host_binaries
 from tiny_elf import MACHINES, tiny_elf
 
-from bench.runtime.elf import Elf, ElfError, read_elf
+from bench.runtime.elf import Elf, ElfError, exported_names, read_elf
+from bench.runtime.examine import RUNNER_NEEDS
 
 
 @pytest.mark.parametrize("abi", sorted(MACHINES))
@@ -95,7 +97,21 @@ def test_any_bytes_are_an_elf_or_an_elf_error(data: bytes) -> None:
     read_or_fail(b"\x7fELF\x02\x01" + data)
 
 
+def test_the_functions_of_a_real_library_are_read() -> None:
+    names = exported_names(host_binaries().library.read_bytes())
+    assert set(RUNNER_NEEDS) < names
+    assert "dlopen" not in names  # needed, not offered
+
+
+@pytest.mark.parametrize("abi", sorted(MACHINES))
+def test_what_a_library_offers_is_read_for_every_processor(abi: str) -> None:
+    assert exported_names(tiny_elf(abi, exports=("a", "b"))) == {"a", "b"}
+    assert exported_names(tiny_elf(abi, exports=())) == frozenset()
+
+
 def read_or_fail(data: bytes) -> None:
+    with contextlib.suppress(ElfError):
+        assert all(isinstance(name, str) for name in exported_names(data))
     try:
         elf = read_elf(data)
     except ElfError:

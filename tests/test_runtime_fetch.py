@@ -40,6 +40,7 @@ class Server:
         self.headers: dict[str, str] = {}
         self.announced: int | None = None  # Content-Length; None: the true one
         self.stop_after: int | None = None  # bytes, then the connection is closed
+        self.breaks: int | None = None  # how often; None: always
         self.ranges = True
         self.etag: str | None = '"one"'
         self.chunked = False
@@ -50,6 +51,14 @@ class Server:
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.http.server_address[1]}/mirror/"
+
+    def limit(self) -> int | None:
+        """Bytes of a body that are sent; None: all."""
+        if self.stop_after is None or self.breaks == 0:
+            return None
+        if self.breaks is not None:
+            self.breaks -= 1
+        return self.stop_after
 
     def close(self) -> None:
         self.http.shutdown()
@@ -80,7 +89,7 @@ class Server:
                 for name, value in server.headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self._send_body(body if server.stop_after is None else body[: server.stop_after])
+                self._send_body(body[: server.limit()])
 
             def _start(self, wanted: str | None) -> int:
                 unchanged = self.headers.get("If-Range") in (None, server.etag)
@@ -247,7 +256,24 @@ def test_a_library_for_linux_is_fetched_too(
 # What is broken off and gone on with
 
 
-def test_a_broken_download_goes_on_where_it_broke(server: Server, own_cache: Path) -> None:
+@pytest.fixture
+def one_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "TRIES", 1)
+
+
+def test_a_download_goes_on_by_itself_where_the_connection_broke(server: Server) -> None:
+    server.stop_after, server.breaks = 100_000, 3
+    told: list[int] = []
+    path = runtime.fetch("arm64-v8a", progress=lambda done, total: told.append(done))
+    assert path.read_bytes() == LIBRARY
+    ranges = [asked for _, asked in server.asked]
+    assert ranges == [None, "bytes=100000-", "bytes=200000-", "bytes=300000-"]
+    assert told == sorted(told)
+
+
+def test_a_broken_download_goes_on_where_it_broke(
+    server: Server, one_try: None, own_cache: Path
+) -> None:
     server.stop_after = 100_000
     assert f"broke after 100000 of {len(LIBRARY)} bytes (the next fetch goes on there)" in refusal()
     assert kept_files(own_cache) == []
@@ -259,7 +285,9 @@ def test_a_broken_download_goes_on_where_it_broke(server: Server, own_cache: Pat
     assert told[0] == 100_000
 
 
-def test_a_download_that_breaks_again_and_again_comes_in_the_end(server: Server) -> None:
+def test_a_download_that_breaks_again_and_again_comes_in_the_end(
+    server: Server, one_try: None
+) -> None:
     server.stop_after = 100_000
     for _ in range(len(LIBRARY) // 100_000):
         refusal()
@@ -268,21 +296,25 @@ def test_a_download_that_breaks_again_and_again_comes_in_the_end(server: Server)
     assert [asked for _, asked in server.asked[1:3]] == ["bytes=100000-", "bytes=200000-"]
 
 
-def test_a_server_without_ranges_sends_all_again(server: Server) -> None:
+def test_a_server_without_ranges_sends_all_again(server: Server, one_try: None) -> None:
     server.stop_after = 100_000
     refusal()
     server.stop_after, server.ranges = None, False
     assert runtime.fetch("arm64-v8a").read_bytes() == LIBRARY
 
 
-def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(server: Server) -> None:
+def test_a_file_that_changed_meanwhile_is_fetched_from_the_start(
+    server: Server, one_try: None
+) -> None:
     server.body, server.stop_after = bytes(len(LIBRARY)), 100_000
     refusal()
     server.body, server.stop_after, server.etag = LIBRARY, None, '"two"'
     assert runtime.fetch("arm64-v8a").read_bytes() == LIBRARY
 
 
-def test_without_an_etag_the_hash_of_the_whole_finds_a_wrong_beginning(server: Server) -> None:
+def test_without_an_etag_the_hash_of_the_whole_finds_a_wrong_beginning(
+    server: Server, one_try: None
+) -> None:
     server.body, server.stop_after, server.etag = bytes(len(LIBRARY)), 100_000, None
     refusal()
     server.body, server.stop_after = LIBRARY, None
@@ -290,7 +322,7 @@ def test_without_an_etag_the_hash_of_the_whole_finds_a_wrong_beginning(server: S
     assert [asked for _, asked in server.asked] == [None, "bytes=100000-", None]
 
 
-def test_without_a_hash_and_an_etag_nothing_is_gone_on_with(server: Server) -> None:
+def test_without_a_hash_and_an_etag_nothing_is_gone_on_with(server: Server, one_try: None) -> None:
     server.body, server.stop_after, server.etag = TOOL, 50_000, 'W/"weak"'
     refusal("benchmark_model")
     server.stop_after = None
@@ -299,7 +331,7 @@ def test_without_a_hash_and_an_etag_nothing_is_gone_on_with(server: Server) -> N
 
 
 def test_a_mirror_that_differs_does_not_go_on_with_anothers_beginning(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+    server: Server, one_try: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.stop_after = 100_000
     refusal()

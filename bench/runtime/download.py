@@ -26,11 +26,16 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 MAX_BYTES = 256 * 1024 * 1024
 SILENCE_S = 30.0  # without a byte
 TOTAL_S = 3600.0
+TRIES = 4  # in one download, each going on where the one before broke
 _CHUNK_BYTES = 64 * 1024
 
 
 class DownloadError(Exception):
     """Why a file did not come; one clause without a full stop."""
+
+
+class _BrokenError(DownloadError):
+    """The connection ended in the middle."""
 
 
 class _StartAgainError(DownloadError):
@@ -55,11 +60,17 @@ def download(
     _check_scheme(address)
     tell = progress or (lambda done, total: None)
     with _locked(part):
-        try:
-            return _bring(address, part, size, tell)
-        except _StartAgainError:
-            discard(part)
-            return _bring(address, part, size, tell)
+        failures: list[DownloadError] = []
+        while len(failures) < TRIES:
+            try:
+                return _bring(address, part, size, tell)
+            except _BrokenError as error:
+                failures.append(error)
+            except _StartAgainError as error:
+                discard(part)
+                failures.append(error)
+    broken = [failure for failure in failures if isinstance(failure, _BrokenError)]
+    raise (broken or failures)[-1]  # a server that sent too little also knows no rest of it
 
 
 def discard(part: Path) -> None:
@@ -84,7 +95,7 @@ def _bring(address: str, part: Path, size: int | None, progress: Progress) -> tu
         _write_note(part, _Note(address, _strong_etag(answer)))
         done = _copy(answer, part, held, total, progress)
     if total is not None and done < total:
-        raise DownloadError(
+        raise _BrokenError(
             f"the connection broke after {done} of {total} bytes (the next fetch goes on there)"
         )
     return done, held > 0
@@ -149,7 +160,7 @@ def _answer(address: str, held: int, validator: str | None) -> Iterator[http.cli
     except TimeoutError as error:
         raise DownloadError(f"the server was silent for {SILENCE_S:.0f} s") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise DownloadError(f"the connection broke ({error or type(error).__name__})") from error
+        raise _BrokenError(f"the connection broke ({error or type(error).__name__})") from error
 
 
 def _copy(
