@@ -521,6 +521,19 @@ def test_an_external_delegate_that_is_not_there_does_not_pass() -> None:
         assert stage_of(log, created, delegate=asked) == "delegate"
 
 
+def test_a_second_delegate_that_took_nothing_leaves_the_first_its_figures() -> None:
+    idle = (
+        "Though NNAPI delegate is explicitly applied, the model graph will not be executed by the "
+        "delegate."
+    )
+    both = ("Use gpu: [1]", "Use NNAPI: [1]")
+    log = text(current(switches=both, delegates=[*GPU, idle]))
+    assert parsed(log, delegate="gpu").reported.delegation == "full"
+    assert parsed(log, delegate=None).reported.delegation == "full"
+    for asked in ("nnapi", "xnnpack", "none"):
+        assert stage_of(log, delegate=asked) == "delegate"
+
+
 def test_nnapi_on_its_own_reference_is_not_an_accelerator() -> None:
     lines = [
         "NNAPI accelerators available: [nnapi-reference]",

@@ -65,8 +65,9 @@ def delegation(asked: str | None, told: Evidence) -> Delegation | None:
     """
     _refuse_switches(asked, told)
     if asked is None:
-        families = {applied.family for applied in told.applied} - {*_OF_NO_PROCESSOR}
-        return _extent(told, families.pop()) if len(families) == 1 else None
+        took = {applied.family for applied in told.applied if applied.extent != "none"}
+        took -= {*_OF_NO_PROCESSOR}
+        return _extent(told, took.pop()) if len(took) == 1 else None
     if asked == "none":
         return _of_none(told)
     _refuse_others(asked, told)
@@ -128,16 +129,18 @@ def _refuse_others(asked: str, told: Evidence) -> None:
 
 def _refuse_switches(asked: str | None, told: Evidence) -> None:
     """The tool echoes what it was told to use; a delegate that isn't there is no error to it."""
-    for family, on in _switches(told):
-        if family == asked and not on:
-            raise _failure(f"the tool ran with {_title(asked)} switched off.")
-        shown = any(a.family == family and a.extent != "none" for a in told.applied)
-        shown = shown or any(op.delegate == family for op in told.ops)
-        if on and family not in (asked, "xnnpack") and (asked is not None or not shown):
-            raise _failure(
-                f"the tool was told to use {_title(family)}"
-                + (", which wasn't asked for." if asked else ", and nothing shows that it ran.")
-            )
+    switches = _switches(told)
+    if asked is not None and (asked, False) in switches:
+        raise _failure(f"the tool ran with {_title(asked)} switched off.")
+    used = [family for family, on in switches if on and family != "xnnpack"]
+    if used and asked in ("none", "xnnpack"):
+        raise _failure(f"the tool was told to use {_title(used[0])}, which wasn't asked for.")
+    shown = {applied.family for applied in told.applied if applied.extent != "none"}
+    shown |= {op.delegate for op in told.ops if op.delegate is not None}
+    if used and asked is None and not shown.intersection(used):
+        raise _failure(
+            f"the tool was told to use {_title(used[0])}, and nothing shows that it ran."
+        )
 
 
 def _switches(told: Evidence) -> list[tuple[str, bool]]:
