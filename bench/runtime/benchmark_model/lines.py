@@ -115,8 +115,8 @@ _LONG = re.compile(
 _LOGCAT = [
     re.compile(pattern)
     for pattern in (
-        # threadtime, with year, zone, uid or seconds of the epoch if asked for
-        rf"(?:{_TIME}|\d{{9,}}\.\d{{3,9}})(?: [+-]\d{{4}})? +(?:\S+ +)?(?P<pid>\d+) +\d+ "
+        # threadtime, with year, zone, uid or seconds of the epoch if asked for; or without ids
+        rf"(?:{_TIME}|\d{{9,}}\.\d{{3,9}})(?: [+-]\d{{4}})? +(?:(?:\S+ +)?(?P<pid>\d+) +\d+ )?"
         rf"(?P<level>[VDIWEF]) (?P<tag>[^:]{{1,80}}?) *{_MESSAGE}",
         # time, and Android Studio before 2022
         rf"{_TIME}(?: [\d-]+/\S+)? (?P<level>[VDIWEF])/(?P<tag>[^:(]{{1,80}}?) *"

@@ -104,13 +104,14 @@ def _rank(text: str) -> int | None:
     """How far a run is that prints this; None for a line that may come anywhere."""
     if text[:6] == "count=":
         return _RUNNING
+    if text[-9:] == "STARTING!":  # perhaps behind the command line, on a terminal without an echo
+        return 0
     if text.partition(" ")[0] not in _RANKED_WORDS:
         return None
     return next((rank for start, rank in _RANKS if text.startswith(start)), None)
 
 
 _RANKS = (
-    ("STARTING!", 0),
     ("Log parameter values verbosely: [", _HEAD),
     ("Min num runs: [", _HEAD),
     ("Num runs: [", _HEAD),
