@@ -111,6 +111,24 @@ def test_letters_that_the_plots_font_lacks_are_no_complaint(tmp_path: Path) -> N
     assert "华为 📱 فون" in inline_svg(figure, name="p", title="", description="")
 
 
+def test_no_legend_is_cut_so_that_a_mark_of_virtual_is_lost(tmp_path: Path) -> None:
+    devices = tuple(
+        made.virtual_phone(f"serial-{n}", model=f"A long name of a phone {'x' * 40}{n}")
+        for n in range(3)
+    )
+    run = write(tmp_path, devices)
+    for frame, names in (
+        (bench.load_cells(run), CELL_PLOTS),
+        (bench.load_samples(run), SAMPLE_PLOTS),
+    ):
+        for name in names:
+            figure = getattr(bench.plot, name)(frame)
+            figure.draw_without_rendering()
+            box = figure.legends[0].get_window_extent()
+            assert box.x1 <= figure.bbox.x1, name
+            assert box.y0 >= 0, name
+
+
 def test_a_frame_can_be_filtered_before_it_is_drawn(cells: pd.DataFrame) -> None:
     few = cells[(cells["threads"] == 1) & (cells["device"] == "Acme One")]
     labels = [text.get_text() for text in bench.plot.latency_vs_macs(few).legends[0].get_texts()]

@@ -20,6 +20,8 @@ from bench.report.plots.look import GLYPH_WARNING, INK, MARKERS, SERIES, SIZE, S
 
 MOST_DEVICES = len(SERIES)
 MOST_WHISKERS = 200  # points with whiskers; more would be a smear, and slow to draw
+HALF_WIDTH = 25  # characters of a name that leave room for another beside it
+LINE_INCHES = 0.19  # of a legend
 OTHER = "other models"
 DASHED = (0, (4, 2))
 DOTTED = (0, (1, 2))
@@ -171,7 +173,7 @@ def keys(cells: pd.DataFrame, *, joined: bool = True, kinds: bool = True) -> lis
 
 def device_label(title: str) -> str:
     """A title cut before its mark of a virtual device, not within."""
-    return text.titled(title, text.LABEL_LIMIT)
+    return text.titled(title, text.LABEL_LIMIT - 4)
 
 
 def key(colour: str, marker: str, *, fill: str | None = None, line: Any = "none",
@@ -184,14 +186,18 @@ def key(colour: str, marker: str, *, fill: str | None = None, line: Any = "none"
 
 
 def legend(figure: Figure, found: Sequence[Key]) -> None:
-    """A legend below the axes whose names are taken as they are."""
+    """A legend below the axes, as high as it has to be, whose names are taken as they are."""
     if not found:
         return
+    widest = max(len(line) for _, name in found for line in name.split("\n"))
+    columns = 2 if widest <= HALF_WIDTH and len(found) > 1 else 1
+    lines = sum(name.count("\n") + 1 for _, name in found) / columns
+    figure.set_figheight(figure.get_figheight() + LINE_INCHES * max(lines - 2, 0))
     drawn = figure.legend(
         [handle for handle, _ in found],
         ["name"] * len(found),  # a name that begins with "_" would be left out
         loc="outside lower left",
-        ncols=2 if len(found) > 2 or max(len(name) for _, name in found) < 24 else 1,
+        ncols=columns,
     )
     for shown, (_, name) in zip(drawn.get_texts(), found, strict=True):
         shown.set_parse_math(False)

@@ -117,7 +117,8 @@ def _trial_series(trial: pd.DataFrame, number: int) -> Series:
 def _trial_label(trial: pd.DataFrame) -> str:
     first = trial.iloc[0]
     name = text.clean(str(first["model"]), text.LABEL_LIMIT)
-    return f"{name}, {device_label(str(first['device']))}, repetition {first['repetition']}"
+    device = device_label(str(first["device"]))
+    return f"{name}, repetition {first['repetition']}\n{device}"
 
 
 def _windows(latency_us: Floats) -> tuple[Floats, Floats]:
