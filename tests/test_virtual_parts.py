@@ -173,7 +173,7 @@ def test_a_fault_that_makes_no_sense_is_refused(
 
 @pytest.fixture
 def reduced(tmp_path: Path) -> folder.FolderWorld:
-    return folder.create(str(tmp_path), {}, disk_mb=1)
+    return folder.create(str(tmp_path), {}, {}, disk_mb=1)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ __all__ = [
     "profiles",
     "rewrite",
     "running",
+    "snapshot",
     "up",
 ]
 
@@ -146,6 +147,18 @@ def rewrite(phone: VirtualPhone | int, path: str, text: str) -> None:
         control.order(state.folder(), entry.phone.port, request)
     except ValueError as error:
         raise UsageError(f"{path} of the virtual phone can't be rewritten: {error}.") from error
+
+
+def snapshot(phone: VirtualPhone | int) -> dict[str, str]:
+    """All that can be set from the phone's shell, as it is now, by name.
+
+    Names are such as "settings/global/airplane_mode_on", "properties/debug.x",
+    "power/fixed_performance", "power/wakefulness", "battery/level" and "thermal/status".
+    """
+    entry = _find(phone if isinstance(phone, int) else phone.port)
+    answer = control.order(state.folder(), entry.phone.port, {"order": "settings"})
+    settings: dict[str, str] = answer["settings"]
+    return settings
 
 
 def _find(port: int) -> state.Entry:

@@ -28,8 +28,8 @@ def listen(where: Path, port: int) -> socket.socket:
     return listener
 
 
-def order(where: Path, port: int, request: dict[str, Any]) -> None:
-    """Have the daemon do something; ValueError is its refusal, DeviceError its silence."""
+def order(where: Path, port: int, request: dict[str, Any]) -> dict[str, Any]:
+    """What the daemon answers to an order; ValueError is its refusal, DeviceError its silence."""
     try:
         with (
             socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel,
@@ -38,7 +38,7 @@ def order(where: Path, port: int, request: dict[str, Any]) -> None:
             channel.settimeout(_TIMEOUT_S)
             channel.connect(address)
             channel.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(_read_line(channel))
+            answer: dict[str, Any] = json.loads(_read_line(channel))
     except (OSError, ValueError) as error:
         raise DeviceError(
             f"The virtual phone on port {port} doesn't take orders: {error}.",
@@ -46,6 +46,7 @@ def order(where: Path, port: int, request: dict[str, Any]) -> None:
         ) from error
     if answer.get("refused"):
         raise ValueError(answer["refused"])
+    return answer
 
 
 def _read_line(channel: socket.socket) -> bytes:

@@ -29,6 +29,7 @@ from bench.virtual import (
     namespace,
     procstat,
     profile,
+    settings,
     state,
     tree,
 )
@@ -202,6 +203,7 @@ class _Supervisor:
                 **host_tools(),
                 **emulation_entries,
             },
+            set_entries=settings.entries(chosen),
             properties=properties,
             features=chosen.features if options.features is None else options.features,
             disk_mb=options.disk_mb or chosen.disk_mb,

@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+from bench.virtual import settings
 from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity
 from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
 
@@ -93,8 +94,10 @@ class FolderWorld:
             os.close(folder_fd)
 
 
-def create(root: str, entries: dict[str, Entry], *, disk_mb: int) -> FolderWorld:
+def create(
+    root: str, entries: dict[str, Entry], set_entries: dict[str, Entry], *, disk_mb: int
+) -> FolderWorld:
     """Fill the folder and wrap it; it is the caller's to remove."""
     world = FolderWorld(root, disk_mb=disk_mb)
-    write_tree(root, entries)
+    write_tree(root, {**entries, **set_entries}, settings.FOLDERS)
     return world

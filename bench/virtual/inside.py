@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from bench.records import Record, encode
-from bench.virtual import control, faults, folder, linux, namespace
+from bench.virtual import control, faults, folder, linux, namespace, settings
 from bench.virtual.emulation import Emulator, starts_by_itself
 from bench.virtual.phone import Phone
 from bench.virtual.tree import HOME, Entry, Fidelity
@@ -31,6 +31,7 @@ class Plan:
     fidelity: Fidelity
     root: str  # of a reduced world; "" in a full one
     entries: dict[str, Entry]
+    set_entries: dict[str, Entry]  # what the phone's shell can change
     properties: dict[str, str]
     features: tuple[str, ...]
     disk_mb: int
@@ -80,10 +81,10 @@ def _be_bound_to_supervisor(hold_fd: int) -> None:
 def _enter(plan: Plan) -> World:
     world: World
     if plan.fidelity == "full":
-        world = namespace.enter(plan.entries, disk_mb=plan.disk_mb)
+        world = namespace.enter(plan.entries, plan.set_entries, disk_mb=plan.disk_mb)
     else:
         linux.adopt_orphans()
-        world = folder.create(plan.root, plan.entries, disk_mb=plan.disk_mb)
+        world = folder.create(plan.root, plan.entries, plan.set_entries, disk_mb=plan.disk_mb)
     if plan.emulator is not None:
         world.environment |= plan.emulator.environment(plan.root)
         if not starts_by_itself(world.locate(f"/{HOME}")):
@@ -145,6 +146,8 @@ def _obey(phone: Phone, line: bytes) -> dict[str, Any]:
             faults.order(phone.faults, asked["kind"], asked["arguments"])
         elif asked["order"] == "rewrite":
             phone.world.rewrite(asked["path"], asked["text"].encode())
+        elif asked["order"] == "settings":
+            return {"settings": settings.read(phone.world)}
         else:
             return {"refused": f"no order is called {asked['order']!r}"}
     except (KeyError, TypeError, AttributeError, ValueError, OSError) as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bench.virtual import linux
+from bench.virtual import linux, settings
 from bench.virtual.emulation import Emulator, register
 from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity, File, Link
 from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
@@ -87,16 +87,24 @@ def _unshare_as(shown: int, what: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{shown} {group} 1")
 
 
-def enter(entries: dict[str, Entry], *, disk_mb: int) -> NamespaceWorld:
-    """Build the phone's tree and make it the root; all that is imported later must be there now."""
+def enter(
+    entries: dict[str, Entry], set_entries: dict[str, Entry], *, disk_mb: int
+) -> NamespaceWorld:
+    """Build the phone's tree and make it the root; all that is imported later must be there now.
+
+    `set_entries` are the files that commands may write.
+    """
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     _tmpfs(_BASE, "mode=0755,size=64m")
     root = f"{_BASE}/phone"
-    write_tree(root, {**entries, **_from_host()}, [*_bound_folders(), "dev/pts", _SHARED])
+    write_tree(
+        root, {**entries, **_from_host()}, [*_bound_folders(), "dev/pts", _SHARED, settings.FOLDER]
+    )
     Path(root, HOME).parent.chmod(0o751)
     files_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
     linux.mount(root, root, flags=linux.MS_BIND)
     _mount_inside(root, disk_mb)
+    write_tree(root, set_entries, settings.FOLDERS)
     linux.set_read_only(root)
     linux.pivot_root(root)
     linux.drop_privileges()
@@ -119,6 +127,7 @@ def _mount_inside(root: str, disk_mb: int) -> None:
     linux.set_read_only(f"{root}/proc")
     linux.mount("devpts", f"{root}/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=0620")
     _tmpfs(f"{root}/{_SHARED}", "mode=1777,size=256m")
+    _tmpfs(f"{root}/{settings.FOLDER}", "mode=0711,size=4m")
     _tmpfs(f"{root}/{HOME}", f"mode=0771,size={disk_mb}m")
 
 

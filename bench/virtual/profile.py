@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from importlib.resources.abc import Traversable
+from typing import Literal
 
 import msgspec
 
@@ -65,6 +66,10 @@ class Profile(Record, frozen=True, kw_only=True):
     power_supply: dict[str, str] = {}
     power_supply_readable: bool = False
     dumpsys: dict[str, str]  # what `dumpsys NAME` prints
+    settings: dict[Literal["system", "secure", "global"], dict[str, str]] = {}
+    # What `cmd power set-fixed-performance-mode-enabled` does: Power HALs from before AIDL
+    # refuse, and Android from before 11 doesn't know the word.
+    fixed_performance: Literal["supported", "refused", "unknown"] = "supported"
 
     def __post_init__(self) -> None:
         if self.disk_mb < 1:

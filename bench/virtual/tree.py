@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -102,47 +103,19 @@ def _dumps(profile: Profile) -> dict[str, Entry]:
         for name, text in profile.dumpsys.items()
     }
     found["system/etc/virtual/services"] = File(services.encode())
+    found["system/etc/virtual/fixed_performance"] = File(f"{profile.fixed_performance}\n".encode())
     return found
 
 
-_GETPROP_SH = """#!@/system/bin/sh
-case $1 in
-'') exec cat @/system/etc/virtual/getprop ;;
-.|..|*/*) echo "$2"; exit 0 ;;
-esac
-if [ -f "@/dev/__properties__/$1" ]; then exec cat "@/dev/__properties__/$1"; fi
-echo "$2"
-"""
-
-_SETPROP_SH = """#!@/system/bin/sh
-echo "Failed to set property '$1' to '$2'." >&2
-echo "See dmesg for error reason." >&2
-exit 1
-"""
-
-_DUMPSYS_SH = """#!@/system/bin/sh
-case $1 in
-''|-l) exec cat @/system/etc/virtual/services ;;
-.|..|*/*) echo "Can't find service: $1"; exit 0 ;;
-esac
-if [ ! -f "@/system/etc/virtual/dumpsys/$1" ]; then
-  echo "Can't find service: $1"
-  exit 0
-fi
-case $2 in
-set|unplug|reset|override-status)
-  echo "dumpsys $*: a virtual phone can't be told this from its shell" >&2
-  exit 1 ;;
-esac
-exec cat "@/system/etc/virtual/dumpsys/$1"
-"""
-
-
 def _scripts(root: str) -> dict[str, Entry]:
-    scripts = {"getprop": _GETPROP_SH, "setprop": _SETPROP_SH, "dumpsys": _DUMPSYS_SH}
+    """Android's own programs, as far as a benchmark asks them, in sh."""
+    folder = resources.files("bench.virtual").joinpath("scripts")
     return {
-        f"system/bin/{name}": File(text.replace("@", root).encode(), 0o755)
-        for name, text in scripts.items()
+        f"system/bin/{file.name.removesuffix('.sh')}": File(
+            file.read_text("utf-8").replace("%ROOT%", root).encode(), 0o755
+        )
+        for file in folder.iterdir()
+        if file.name.endswith(".sh")
     }
 
 
