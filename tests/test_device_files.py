@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fake_adb import FakeAdb, Peer, die, hang
-from folder_phone import TOOLS, FolderPhone
+from folder_phone import OTHERS, TOOLS, FolderPhone
 
 from bench.device import WORK_DIR, content_path, ensure
 from bench.errors import BenchError, DeviceError, DeviceFull, DeviceLost
@@ -196,7 +196,7 @@ def test_content_is_pushed_once_and_never_again(phone: FolderPhone, local: Path)
 
 @pytest.mark.parametrize(
     "tools",
-    [TOOLS, (*TOOLS[:-2], "md5sum"), TOOLS[:-2]],
+    [TOOLS, (*OTHERS, "md5sum"), OTHERS],
     ids=["sha256sum", "md5sum", "no hash tool"],
 )
 def test_content_is_known_by_whatever_hash_the_phone_has(
@@ -213,7 +213,7 @@ def test_content_is_known_by_whatever_hash_the_phone_has(
 
 
 def test_a_hash_tool_that_talks_nonsense_is_not_believed(tmp_path: Path, local: Path) -> None:
-    phone = FolderPhone(tmp_path / "odd", TOOLS[:-2])
+    phone = FolderPhone(tmp_path / "odd", OTHERS)
     phone.add_tool("sha256sum", "echo sha256sum: not found")
     with pytest.raises(DeviceError, match="other content"):
         ensure(phone, local, SHA256, REMOTE)

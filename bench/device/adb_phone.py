@@ -33,7 +33,11 @@ class Patience:
 
 
 class AdbPhone:
-    """A `Phone` over an adb server. Safe to use from several threads."""
+    """A `Phone` over an adb server. Safe to use from several threads.
+
+    `name` is the serial that it goes by here, where its server's own would not tell which
+    server's it is.
+    """
 
     def __init__(
         self,
@@ -42,9 +46,11 @@ class AdbPhone:
         *,
         host: str,
         port: int,
+        name: str | None = None,
         patience: Patience = Patience(),
     ) -> None:
-        self._serial = serial
+        self._serial = name or serial
+        self._adb_serial = serial
         self._patience = patience
         self._address = (host, port)
         self._lock = threading.Lock()
@@ -133,6 +139,18 @@ class AdbPhone:
             for wire in self._open:
                 wire.abort()
 
+    def fresh(self) -> AdbPhone:
+        """The same phone, not interrupted and with nothing verified."""
+        host, port = self._address
+        return AdbPhone(
+            self._adb_serial,
+            self.features,
+            host=host,
+            port=port,
+            name=self._serial,
+            patience=self._patience,
+        )
+
     def _run(
         self, argv: Sequence[str], stdin: bytes | None, deadline: float, output: shell.Output
     ) -> int:
@@ -154,7 +172,7 @@ class AdbPhone:
                 self._open.add(wire)
             try:
                 try:
-                    wire.request(f"host:transport:{self._serial}")
+                    wire.request(f"host:transport:{self._adb_serial}")
                 except Refused as error:
                     raise WireEnded(str(error)) from error
                 yield wire

@@ -35,7 +35,7 @@ hash_of "$1"
 # that grows is younger than two minutes: a phone that takes nothing for so long is given up.
 _LOOK = """
 mkdir -p "${1%/*}" && find "${1%/*}" -name '*.part-*' -mmin +2 -exec rm -f {} + 2>/dev/null
-[ -f "$1" ] && chmod "$2" "$1"
+[ -f "$1" ] && chmod "$2" "$1" && touch "$1" # what is used is not taken for old
 """
 
 _MOVE = 'chmod "$2" "$1" && mv -f "$1" "$3"'

@@ -13,6 +13,9 @@ from typing import Protocol
 # can be removed whole.
 WORK_DIR = "/data/local/tmp/tflite-phone-bench"
 
+# Old values of settings that were changed and not put back yet; see bench.device.prepare.
+SAVED = f"{WORK_DIR}/settings.saved"
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:

@@ -1,0 +1,34 @@
+#!/system/bin/sh
+# Runs on the phone: ends what bench left running there, and removes old files of it.
+#
+#     sh clean.sh NONCE FOLDER DAYS     files that nobody has used for so many days
+#     sh clean.sh NONCE FOLDER all      the whole folder
+#
+# Only processes whose own program lies in FOLDER are ended. settings.saved goes with `all`
+# alone: it is what the phone's settings are put back from.
+
+nonce=$1
+folder=$2
+days=$3
+
+for file in /proc/[0-9]*/cmdline; do
+  # Arguments end in NULs, which shells drop or stop at: either way the first stands first.
+  program=
+  { IFS= read -r program <"$file"; } 2>/dev/null
+  case $program in
+    "$folder"/*)
+      id=${file#/proc/}
+      id=${id%/cmdline}
+      kill -KILL "$id" 2>/dev/null && echo "$nonce killed $id"
+      ;;
+  esac
+done
+if [ "$days" = all ]; then
+  [ -d "$folder" ] && rm -rf "$folder" && echo "$nonce removed $folder"
+else
+  find "$folder" -type f -mtime "+$days" ! -name 'settings.saved*' 2>/dev/null |
+    while IFS= read -r file; do
+      rm -f "$file" && echo "$nonce removed $file"
+    done
+fi
+echo "$nonce end"
