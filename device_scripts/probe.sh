@@ -1,9 +1,9 @@
 #!/system/bin/sh
-# Runs on the phone, as `sh probe.sh describe NONCE` or `sh probe.sh state NONCE`, with up to
-# five paths after it in place of the five below.
+# Runs on the phone, as `sh probe.sh describe|state|load NONCE`, with up to six paths after it
+# in place of the six below.
 #
-# Prints what the phone is, or how it is at the moment, as sections under headings of the
-# form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
+# Prints what the phone is, how it is at the moment, or what its processes have used so far,
+# as sections under headings of the form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
 # that nothing a phone prints can pass for a heading. Nothing is changed on the phone.
 #
 # Plain POSIX sh: mksh of Android 5 and later, dash, busybox, toybox. What is missing or may
@@ -20,6 +20,7 @@ zones=${4:-/sys/class/thermal}
 cpuinfo=${5:-/proc/cpuinfo}
 meminfo=${6:-/proc/meminfo}
 programs=${7:-/system/bin}
+saved=${8:-/data/local/tmp/tflite-phone-bench/settings.saved}
 
 section() {
   echo # ends the last line of the section before, if that had no end
@@ -73,6 +74,13 @@ describe() {
   for file in "$programs/linker" "$programs/linker64"; do
     [ -e "$file" ] && echo "$file"
   done
+  section rights
+  id 2>/dev/null
+  command -v su 2>/dev/null # looked for, never run: it would ask the user
+  section boot
+  head_of /proc/sys/kernel/random/boot_id 1
+  section saved # by prepare.sh, and not restored
+  head_of "$saved" 20
 }
 
 state() {
@@ -107,11 +115,32 @@ zone_temps() {
   done
 }
 
+# The ticks of all cores stand first and last, so that between the last of one reading and the
+# first of the next there is nearly nothing of this script's own work.
+load() {
+  section before
+  ticks
+  section processes
+  cat /proc/[0-9]*/stat 2>/dev/null
+  section after
+  ticks
+}
+
+ticks() {
+  while read -r value; do
+    case $value in
+      cpu*) echo "$value" ;;
+      *) break ;;
+    esac
+  done 2>/dev/null </proc/stat
+}
+
 case $mode in
   describe) describe ;;
   state) state ;;
+  load) load ;;
   *)
-    echo "usage: sh probe.sh describe|state NONCE" >&2
+    echo "usage: sh probe.sh describe|state|load NONCE" >&2
     exit 2
     ;;
 esac

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,13 +14,16 @@ from folder_phone import TOOLS, FolderPhone
 
 from bench.device import AdbPhone, connect, describe, private_server, read_state
 from bench.device.parse.cpufreq import parse_cpus
+from bench.device.parse.load import parse_snapshot
 from bench.device.parse.sections import split_sections
 from bench.device.parse.zones import parse_zones
 from bench.device.scripts import device_script
 from bench.errors import BenchError, DeviceError
 from bench.virtual import VirtualPhone, booted, rewrite
 
-DESCRIBE = ["getprop", "cpus", "cpuinfo", "meminfo", "kernel", "uname", "linkers", "end"]
+DESCRIBE = ["getprop", "cpus", "cpuinfo", "meminfo", "kernel", "uname", "linkers"]
+DESCRIBE += ["rights", "boot", "saved", "end"]
+LOAD = ["before", "processes", "after", "end"]
 STATE = ["cpus", "loadavg", "meminfo", "battery", "power", "thermalservice", "zones", "end"]
 CAPTURED = sorted((Path(__file__).parents[2] / "shared" / "phone_captures").glob("*/sys_cpu.txt"))
 SHELLS = [
@@ -30,7 +34,9 @@ SHELLS = [
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda argv: Path(argv[0]).name)
-@pytest.mark.parametrize(("mode", "names"), [("describe", DESCRIBE), ("state", STATE)])
+@pytest.mark.parametrize(
+    ("mode", "names"), [("describe", DESCRIBE), ("state", STATE), ("load", LOAD)]
+)
 def test_every_shell_prints_every_section_and_no_complaint(
     shell: list[str], mode: str, names: list[str]
 ) -> None:
@@ -40,7 +46,12 @@ def test_every_shell_prints_every_section_and_no_complaint(
     assert sections is not None
     assert list(sections) == names
     assert done.stderr == b""
-    assert "MemTotal:" in sections["meminfo"]
+    if mode == "load":
+        snapshot = parse_snapshot(*list(sections.values())[:3])
+        assert snapshot is not None
+        assert any(pid == os.getpid() for pid, _ in snapshot.used)
+    else:
+        assert "MemTotal:" in sections["meminfo"]
 
 
 BY_POLICY = {

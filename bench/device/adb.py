@@ -34,9 +34,18 @@ def usable_phones(server: AdbServer) -> list[Listed]:
     raise DeviceError(f"No connected phone can be used: {states}.", next_step=_CHECK_PHONE)
 
 
-def connect(serial: str, server: AdbServer) -> AdbPhone:
-    """The phone of that serial; DeviceError that says what to do when it can't be used."""
-    listed = list_phones(server)
+def connect(serial: str, server: AdbServer, name: str | None = None) -> AdbPhone:
+    """The phone of that serial; DeviceError that says what to do when it can't be used.
+
+    `name` is what it is called instead of by its serial, here and in records.
+    """
+    return connect_listed(serial, list_phones(server), server, name)
+
+
+def connect_listed(
+    serial: str, listed: list[Listed], server: AdbServer, name: str | None = None
+) -> AdbPhone:
+    """`connect` with a list of the server's phones at hand."""
     named = [phone for phone in listed if phone.serial == serial]
     if not named:
         if not listed:
@@ -51,4 +60,4 @@ def connect(serial: str, server: AdbServer) -> AdbPhone:
     if named[0].state != "device":
         raise trouble(named[0])
     features = server.query(f"host-serial:{serial}:features").split(",")
-    return AdbPhone(serial, frozenset(features), host=server.host, port=server.port)
+    return AdbPhone(serial, frozenset(features), host=server.host, port=server.port, name=name)

@@ -1,4 +1,4 @@
-"""What a phone is, and how it is at the moment: one round trip each."""
+"""What a phone is, how it is at the moment, and what it is busy with: one round trip each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import datetime
 import hashlib
 import re
 import secrets
+import time
+from dataclasses import dataclass
 from typing import Literal
 
 from bench.device.ensure import ensure
@@ -14,13 +16,15 @@ from bench.device.parse.cpufreq import parse_cpus
 from bench.device.parse.cpuinfo import parse_cpuinfo
 from bench.device.parse.getprop import parse_getprop
 from bench.device.parse.identity import abis, identity, soc, told
+from bench.device.parse.load import Load, Snapshot, load_between, parse_snapshot
 from bench.device.parse.power import parse_screen
 from bench.device.parse.proc import parse_kernel, parse_loadavg, parse_meminfo
+from bench.device.parse.rights import Root, parse_boot_id, parse_root
 from bench.device.parse.sections import split_sections
 from bench.device.parse.text import printable
 from bench.device.parse.thermal import parse_thermalservice
 from bench.device.parse.zones import parse_zones
-from bench.device.phone import Phone, content_path
+from bench.device.phone import SAVED, Phone, content_path
 from bench.device.scripts import device_script
 from bench.errors import DeviceError
 from bench.records import Device, DeviceState
@@ -33,39 +37,45 @@ _PLACES = (
     "/proc/cpuinfo",
     "/proc/meminfo",
     "/system/bin",
+    SAVED,
 )
 
 # dumpsys gives up on a service that hangs after 10 s by itself, and three are asked.
 _PROBE_S = 45.0
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """A device, with what is true of it only here and now."""
+
+    device: Device
+    root: Root | None
+    boot_id: str | None  # of a virtual phone: its host's
+    unrestored: bool  # settings of it were changed, and not put back
+
+
+def inspect(phone: Phone) -> Inspection:
+    """Everything about a phone that costs one round trip."""
+    sections = _probe(phone, "describe")
+    return Inspection(
+        device=_device(phone.serial, sections),
+        root=parse_root(sections.get("rights", "")),
+        boot_id=parse_boot_id(sections.get("boot", "")),
+        unrestored=bool(sections.get("saved", "").strip()),
+    )
+
+
 def describe(phone: Phone) -> Device:
     """What the phone says that it is. Only what is beyond doubt; the rest is None."""
-    sections = _probe(phone, "describe")
-    props = parse_getprop(sections.get("getprop", ""))
-    cpus = parse_cpus(sections.get("cpus", ""))
-    cpuinfo = parse_cpuinfo(sections.get("cpuinfo", ""))
-    virtual = props.get("ro.bench.virtual") == "1"
-    kernel = parse_kernel(sections.get("kernel", "")) or parse_kernel(sections.get("uname", ""))
-    return Device(
-        serial=phone.serial,
-        identity=identity(props),
-        virtual=virtual,
-        fidelity=_fidelity(props) if virtual else None,
-        profile=told(props, "ro.bench.virtual.profile") if virtual else None,
-        manufacturer=told(props, "ro.product.manufacturer"),
-        model=told(props, "ro.product.model"),
-        android_release=told(props, "ro.build.version.release"),
-        sdk=_sdk(props),
-        fingerprint=told(props, "ro.build.fingerprint"),
-        soc=soc(props, cpuinfo.hardware),
-        abis=abis(props),
-        libc=_libc(props, virtual, sections.get("linkers", "")),
-        cores=cpus.cores,
-        clusters=cpus.clusters,
-        mem_total_kb=parse_meminfo(sections.get("meminfo", "")).total_kb,
-        kernel=kernel,
-    )
+    return inspect(phone).device
+
+
+def read_load(phone: Phone, seconds: float = 0.5) -> Load | None:
+    """Which processes keep the cores busy during so many seconds. None: it can't be told."""
+    earlier = _snapshot(phone)
+    time.sleep(seconds)
+    later = _snapshot(phone)
+    return None if earlier is None or later is None else load_between(earlier, later)
 
 
 def read_state(phone: Phone) -> DeviceState:
@@ -88,6 +98,39 @@ def read_state(phone: Phone) -> DeviceState:
         mem_available_kb=parse_meminfo(sections.get("meminfo", "")).available_kb,
         load_1min=parse_loadavg(sections.get("loadavg", "")),
         screen_on=parse_screen(sections.get("power", "")),
+    )
+
+
+def _snapshot(phone: Phone) -> Snapshot | None:
+    sections = _probe(phone, "load")
+    return parse_snapshot(*(sections.get(name, "") for name in ("before", "processes", "after")))
+
+
+def _device(serial: str, sections: dict[str, str]) -> Device:
+    props = parse_getprop(sections.get("getprop", ""))
+    cpus = parse_cpus(sections.get("cpus", ""))
+    cpuinfo = parse_cpuinfo(sections.get("cpuinfo", ""))
+    virtual = props.get("ro.bench.virtual") == "1"
+    kernel = parse_kernel(sections.get("kernel", "")) or parse_kernel(sections.get("uname", ""))
+    return Device(
+        serial=serial,
+        identity=identity(props),
+        virtual=virtual,
+        fidelity=_fidelity(props) if virtual else None,
+        profile=told(props, "ro.bench.virtual.profile") if virtual else None,
+        emulated=virtual and props.get("ro.bench.virtual.emulated") == "1",
+        manufacturer=told(props, "ro.product.manufacturer"),
+        model=told(props, "ro.product.model"),
+        android_release=told(props, "ro.build.version.release"),
+        sdk=_sdk(props),
+        fingerprint=told(props, "ro.build.fingerprint"),
+        soc=soc(props, cpuinfo.hardware),
+        abis=abis(props),
+        libc=_libc(props, virtual, sections.get("linkers", "")),
+        cores=cpus.cores,
+        clusters=cpus.clusters,
+        mem_total_kb=parse_meminfo(sections.get("meminfo", "")).total_kb,
+        kernel=kernel,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,14 +18,17 @@ from bench.device.parse.devices import Listed, parse_devices
 from bench.device.parse.text import printable
 from bench.device.trouble import trouble
 from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
-from bench.errors import DeviceError
+from bench.errors import DeviceError, UsageError
 
 _QUERY_S = 10.0
 _START_S = 20.0
 # adb itself gives up on a phone that takes a connection and never speaks after 10 s.
 _CONNECT_S = 15.0
 _CONNECT_ATTEMPTS = 4
+_PAIR_S = 20.0
 _SETTLE_S = 3.0
+
+_ADDRESS = re.compile(r"(?a:\[[0-9A-Fa-f:.%]+\]|[\w.-]+):[0-9]{1,5}")
 
 _NO_ADB = (
     "Install Android's platform tools (Debian: `apt install adb`), "
@@ -96,6 +100,26 @@ class AdbServer:
             # by itself in its own time.
             self.disconnect_tcp(address)
         raise trouble(Listed(address, state))
+
+    def pair(self, address: str, code: str) -> str:
+        """Pair with a phone's wireless debugging (Android 11+); what adb said of it.
+
+        `address` is that of the pairing dialog, whose port is another than the one to connect to.
+        """
+        if not re.fullmatch(r"[!-~]{1,64}", code) or not _ADDRESS.fullmatch(address):
+            raise UsageError(
+                f"{address!r} and {code!r} are not HOST:PORT and a code.",
+                next_step="Both stand in Wireless debugging, Pair device with pairing code.",
+            )
+        answer = self.query(f"host:pair:{code}:{address}", deadline_s=_PAIR_S)
+        if not answer.startswith("Successfully paired"):
+            reason = printable(answer.removeprefix("Failed: ")).rstrip(".")
+            raise DeviceError(
+                f"adb can't pair with {address!r}: {reason}.",
+                next_step="The code and the port change each time that the phone's dialog opens: "
+                "keep it open, and type what it shows.",
+            )
+        return printable(answer)
 
     def disconnect_tcp(self, address: str) -> None:
         """Have the server forget a phone at `host:port`; harmless when it knows none there."""
