@@ -2,13 +2,16 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from runners import litert_of_pypi, require
 from tiny_models import conv_net, unknown_op
 
 from bench import store, virtual
@@ -46,6 +49,14 @@ def folder(tmp_path):
     (tmp_path / "net.tflite").write_bytes(conv_net())
     write_sweep(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="module")
+def arm_library(tmp_path_factory):
+    require(shutil.which("qemu-aarch64-static") is not None, "qemu-aarch64-static")
+    require(Path("/usr/aarch64-linux-gnu/lib/libstdc++.so.6").exists(), "libstdc++6-arm64-cross")
+    version = metadata.version("ai-edge-litert")
+    return litert_of_pypi(version, "aarch64", tmp_path_factory.mktemp("wheel"))
 
 
 def write_sweep(folder, repetitions=2, seconds=0.05):
@@ -316,3 +327,16 @@ def test_virtual_phones_go_up_are_listed_and_go_down(folder, tmp_path):
 def test_wrong_usage_is_exit_code_two(folder):
     assert bench("sweep", "--nonsense", folder=folder).returncode == 2
     assert bench("nonsense", folder=folder).returncode == 2
+
+
+def test_a_sweep_on_an_emulated_arm_phone_runs_and_never_shows_a_latency(folder, arm_library):
+    write_sweep(folder, repetitions=1)
+    bench("runtime", "add", arm_library, folder=folder)
+    done = bench("sweep", "tiny.toml", "--device", "virtual:small:arm64-v8a", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "emulated, not a latency" in done.stdout
+    assert "median" not in done.stdout
+    (trial,) = trials_of(folder)
+    assert (trial.status, trial.runner.abi) == ("ok", "arm64-v8a")
+    assert "median ms" in bench("show", "results", folder=folder).stdout
+    assert "net " not in bench("show", "results", folder=folder).stdout

@@ -104,7 +104,7 @@ class Screen:
         ]
         if config.affinity != "default":
             parts.append(config.affinity)
-        parts.append(_result(trial))
+        parts.append(_result(trial, emulated=device.emulated))
         left = phone.time_left_s()
         if self._live is None and left:
             parts.append(f"{seconds(left)} left")
@@ -172,7 +172,7 @@ def _progress() -> Progress:
     )
 
 
-def _result(trial: Trial) -> str:
+def _result(trial: Trial, *, emulated: bool) -> str:
     if trial.reported is not None:
         told = trial.reported
         return f"mean {milliseconds(told.mean_us):>7} ms        {told.count:5} samples, reported"
@@ -183,6 +183,8 @@ def _result(trial: Trial) -> str:
     from bench import stats
 
     samples = trial.measurement.samples_us
+    if emulated:
+        return f"{_count(len(samples), 'sample')}, emulated, not a latency"
     share = stats.half_width_share(samples)
     spread = f" ±{share:.1%}" if share is not None else ""
     return (

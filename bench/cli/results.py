@@ -61,6 +61,7 @@ def show(
         [
             (titles.get(cell[0], cell[0]), *cell[1:], *_figures(trials))
             for cell, trials in sorted(cells.items())
+            if not newest.devices[cell[0]].emulated
         ],
     )  # fmt: skip
     for trial in unwell:

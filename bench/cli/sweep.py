@@ -32,8 +32,8 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="SERIAL",
-            help="A phone's serial, or virtual[:PROFILE] for a virtual phone that is booted for"
-            " the sweep and taken down after. Repeatable. Without it: every connected phone.",
+            help="A phone's serial, or virtual[:PROFILE[:ABI]] for a virtual phone that is booted"
+            " for the sweep and taken down after. Repeatable. Without it: every connected phone.",
         ),
     ] = None,
     resume: Annotated[
@@ -113,10 +113,12 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbSer
     server = stack.enter_context(device.private_server())
     booted: dict[str, AdbServer] = {}
     for number, name in enumerate(names, start=1):
-        profile = name.partition(":")[2] or "flagship"
+        _, _, wanted = name.partition(":")
+        profile, _, abi = wanted.partition(":")
         # The same phone again when the sweep is resumed, whatever its port will be then.
         serialno = f"VIRTUAL{re.sub('[^A-Z0-9]', '', profile.upper())[:20]}{number}"
-        phone = stack.enter_context(virtual.booted(profile, serialno=serialno))
+        booting = virtual.booted(profile or "flagship", abi=abi or None, serialno=serialno)
+        phone = stack.enter_context(booting)
         server.connect_tcp(phone.serial)
         booted[phone.serial] = server
     return booted
