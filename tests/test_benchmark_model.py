@@ -710,6 +710,14 @@ def test_a_block_alone_gives_its_hundredths_of_a_millisecond() -> None:
     assert (told.init_us, told.warmup_count, told.first_inference_us) == (3410, 3, 19880)
 
 
+def test_of_two_blocks_the_last_is_meant_or_none() -> None:
+    first = [line.replace("8.08 ms", "8.18 ms") for line in logs.litert_block()]
+    both = [*first, *logs.litert_block()]
+    assert parsed(text(both), delegate=None).reported.mean_us == 8080
+    grepped = [line for line in both if "Inference (" in line]
+    assert stage_of(text(grepped), delegate=None) == "output"
+
+
 def test_a_block_with_percentiles_gives_them_too() -> None:
     more = ["Inference (median):    8.04 ms", "Inference (p95):       8.41 ms"]
     told = parsed(text([*logs.litert_block(), *more]), delegate=None).reported

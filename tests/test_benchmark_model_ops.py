@@ -311,6 +311,20 @@ def test_the_profile_of_another_run_is_a_failure() -> None:
     assert stage_of(log(*START, RUNS, *report(8, rows=rows, total=16000))) == "profile"
 
 
+@pytest.mark.parametrize(
+    ("said", "stage"),
+    [
+        ("ERROR: Benchmarking failed.", "process"),
+        ("ERROR: Node number 3 (CONV_2D) failed to invoke.", "run"),
+        ("Segmentation fault", "process"),
+    ],
+)
+def test_a_failure_behind_or_within_a_profile_counts(said: str, stage: str) -> None:
+    lines = [*START, RUNS, *report(8)]
+    assert stage_of(log(*lines, said)) == stage
+    assert stage_of(log(*lines[:-9], said)) == stage
+
+
 def test_timings_of_a_profile_are_not_the_measurement() -> None:
     reported = parse_output(log(*START, RUNS, *report(8)), b"", 0, delegate="none").reported
     assert (reported.mean_us, reported.count) == (8077.25, 64)

@@ -91,7 +91,7 @@ def _from_block(run: Run) -> Figures:
     mean_ms, runs = run.block["Inference (avg)"]
     if not runs:
         raise _wrong("benchmark_model ran no inference, or didn't say how many.")
-    warmup_ms, warmups = run.block.get("Warmup (avg)", (None, None))
+    _, warmups = run.block.get("Warmup (avg)", (None, None))
     init_ms, _ = run.block.get("Model initialization", (None, None))
     if run.init_ms is not None:
         if init_ms is not None and not _near(run.init_ms * 1000, init_ms * 1000, slack=_BLOCK_US):
@@ -114,16 +114,22 @@ def _from_block(run: Run) -> Figures:
         )
     if run.counts:
         raise _wrong("One of the two count lines is missing: the output is cut.")
+    return _from_block_alone(run, runs, None if init_ms is None else _us(init_ms))
+
+
+def _from_block_alone(run: Run, runs: int, init_us: float | None) -> Figures:
+    """Without the count lines there are only hundredths of a millisecond."""
+    warmup_ms, warmups = run.block.get("Warmup (avg)", (None, None))
     return Figures(
         inferences=runs,
-        mean_us=_us(mean_ms),
+        mean_us=_us(run.block["Inference (avg)"][0]),
         min_us=_block_us(run, "Inference (min)"),
         max_us=_block_us(run, "Inference (max)"),
         std_us=_block_us(run, "Inference (std)"),
         median_us=_block_us(run, "Inference (median)"),
         p5_us=_block_us(run, "Inference (p5)"),
         p95_us=_block_us(run, "Inference (p95)"),
-        init_us=None if init_ms is None else _us(init_ms),
+        init_us=init_us,
         first_inference_us=_block_us(run, "Warmup (first)", "First inference"),
         warmup_count=warmups,
         warmup_mean_us=None if warmup_ms is None else _us(warmup_ms),

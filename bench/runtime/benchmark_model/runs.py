@@ -68,6 +68,7 @@ class Run:
         self.markers |= other.markers
 
 
+_MAX_PROCESSES = 1000  # the oldest are forgotten
 _HEAD, _LOADED, _READY, _RUNNING, _DONE = 1, 2, 3, 4, 5
 
 
@@ -79,6 +80,8 @@ def last_run(stream: bytes) -> Run:
         rank = _rank(line.text)
         if run is None or (rank is not None and _starts_run(line.text, rank, run)):
             run = runs[line.process] = Run(began=began)
+            if len(runs) > _MAX_PROCESSES:
+                del runs[next(iter(runs))]
         _take(run, line, rank)
     # Other programs on the phone use the same runtime: what it says isn't a run.
     return max(runs.values(), key=lambda run: (run.rank > 0, run.began), default=Run())
@@ -96,6 +99,8 @@ def _starts_run(text: str, rank: int, run: Run) -> bool:
         return run.rank >= _READY
     if rank == _RUNNING:
         return run.rank >= _DONE
+    if text[0] == "=":
+        return bool(run.block)
     summary = read_summary(text)
     return summary is not None and run.summary not in (None, summary)
 
@@ -141,13 +146,15 @@ def _take(run: Run, line: Line, rank: int | None) -> None:
         _take_figures(run, line)
     elif _in_profile(run, line.text):
         run.profile.append(line.text)
+        if "\t" not in line.text:
+            _take_failure(run, line)
     elif not _take_fact(run, line):
         _take_words(run, line)
 
 
 def _in_profile(run: Run, text: str) -> bool:
     if run.profile:
-        return not _starts_fact(text) and not _ENDS_PROFILE.match(text)
+        return not _starts_fact(text)
     return bool(_STARTS_PROFILE.match(text))
 
 
@@ -155,7 +162,6 @@ _STARTS_PROFILE = re.compile(
     r"Profiling Info for |Operator-wise Profiling Info|=+ Run Order =|\[node type\]|node type, "
     r"|Primary graph |Delegate internal"
 )
-_ENDS_PROFILE = re.compile(r"Benchmarking failed|Aborted|Segmentation fault|Killed|Saved? ")
 
 
 def _take_figures(run: Run, line: Line) -> None:
@@ -246,7 +252,9 @@ def _take_block(run: Run, text: str) -> bool:
     found = _BLOCK.match(text)
     if found:
         runs = int(found["runs"]) if found["runs"] else None
-        run.block.setdefault(found["name"], (float(found["value"]), runs))
+        told = (float(found["value"]), runs)
+        if run.block.setdefault(found["name"], told) != told:
+            run.damaged = run.damaged or text  # of a second block without its heading
         run.rank = max(run.rank, _DONE)
         run.markers.add("litert")
     return found is not None
@@ -305,12 +313,14 @@ def _take_words(run: Run, line: Line) -> None:
         run.parameters.setdefault(name.rstrip(), value)
     elif text == "Initialized OpenGL-based API." or text.startswith("Falling back to OpenGL"):
         run.opengl = True
-    elif line.level == "FATAL":
-        run.failures.append(Failure("process", text))
     elif not text.startswith(_HARMLESS) and not _take_applied(run, text):
-        stage = read_failure(text)
-        if stage is not None:
-            run.failures.append(Failure(stage, text))
+        _take_failure(run, line)
+
+
+def _take_failure(run: Run, line: Line) -> None:
+    stage = "process" if line.level == "FATAL" else read_failure(line.text)
+    if stage is not None:
+        run.failures.append(Failure(stage, line.text))
 
 
 _HARMLESS = ("Loaded model ", "Loading model from: ", "Using signature: ", "-> Signature Key: ")
