@@ -89,6 +89,9 @@ class FakePhone:
         if argv[0] == "rm":
             self.files.pop(argv[-1], None)
             return Finished(exit_code=0, stdout=b"", stderr=b"", duration_s=0.0)
+        if argv[0] == "test":
+            code = 0 if self.files.get(argv[-1]) else 1
+            return Finished(exit_code=code, stdout=b"", stderr=b"", duration_s=0.0)
         if any("/selftest-" in word for word in argv):
             told = document((100.0,), outputs=[SELF_TEST_OUTPUT])
             return Finished(exit_code=0, stdout=told, stderr=b"", duration_s=0.0)

@@ -23,7 +23,7 @@ from bench.errors import (
 )
 from bench.records import Check
 from bench.trial import Station, run_trial
-from bench.trial.runners import BenchRunner
+from bench.trial.runners import BenchmarkModel, BenchRunner
 
 SIZES = {"a": 8, "b": 12}  # makes two models of two names
 
@@ -383,6 +383,18 @@ def test_benchmark_model_is_a_runner_that_reports_without_samples(rig, benchmark
     assert (trial.reported.mean_us, trial.reported.median_us) == (408.5, 407)
     assert (trial.runner.name, trial.runner.why) == ("benchmark_model", "asked for")
     assert "reported only" in {doubt.kind for doubt in trial.doubts}
+
+
+def test_a_result_file_that_contradicts_the_text_is_a_failed_trial(rig, benchmark_model):
+    def run(argv):
+        phone.files[BenchmarkModel.result_file] = b"\x0a\xff no protobuf"
+        return benchmark_model(argv)
+
+    rig.write('runner = "benchmark_model"\n' + SWEEP.replace("[1, 2]", "1"))
+    phone = rig.phone(runner=run)
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (0, 4)
+    assert lines(outcome)[0].stage == "output"
 
 
 def test_a_phone_that_fails_the_self_test_is_measured_with_benchmark_model_and_says_why(

@@ -10,6 +10,8 @@ What goes wrong in the runner is a failed trial; what goes wrong with the phone
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.device import Phone, ensure, read_state
@@ -21,6 +23,7 @@ from bench.trial.runners import Result, Runner, model_file
 # Loading, compiling, the first inference and the last one of each phase are not bounded by the
 # runner; two minutes is what the slowest phones need for the largest models.
 UNBOUNDED_ALLOWANCE_S = 120.0
+SMALL_S = 20.0  # for a command that does next to nothing
 
 
 class Station(NamedTuple):
@@ -108,9 +111,22 @@ class _Process(NamedTuple):
         deadline_s = precision.max_seconds + precision.warmup_max_seconds + UNBOUNDED_ALLOWANCE_S
         if not profile:
             attempt.starts(argv)
+        if runner.result_file is not None:  # an older one must not be taken for this one's
+            self.phone.run(["rm", "-f", runner.result_file], deadline_s=SMALL_S)
         finished = self.phone.run(argv, deadline_s=deadline_s)
         attempt.said(finished.stderr or b"")
-        return runner.read(finished, self.config, profile=profile)
+        written = self._written(runner.result_file) if runner.result_file else None
+        return runner.read(finished, self.config, profile=profile, written=written)
+
+    def _written(self, remote: str) -> bytes | None:
+        """The result file; None where this version of the runner writes none."""
+        there = self.phone.run(["test", "-s", remote], deadline_s=SMALL_S)
+        if there.exit_code != 0:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / "result"
+            self.phone.pull(remote, local)
+            return local.read_bytes()
 
     def operators(self, attempt: Attempt) -> tuple[OpTime, ...]:
         """Times of the operators; a profile that fails leaves its trial as it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from bench.device import Finished, content_path
+from bench.device import WORK_DIR, Finished, content_path
 from bench.records import (
     Config,
     Device,
@@ -48,6 +48,11 @@ class Runner(Protocol):
     @property
     def files(self) -> tuple[PhoneFile, ...]: ...
 
+    @property
+    def result_file(self) -> str | None:
+        """Where on the phone it may write what it does not print."""
+        ...
+
     def cannot(self, config: Config, device: Device) -> str | None:
         """Why a config can't be had on a device, known before anything starts."""
         ...
@@ -64,13 +69,17 @@ class Runner(Protocol):
         """The command; `model` is its path on the phone."""
         ...
 
-    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
-        """What the command printed."""
+    def read(
+        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
+    ) -> Result:
+        """What the command printed, and wrote into its result file."""
         ...
 
 
 class BenchRunner:
     """bench-runner over libLiteRt.so: every sample is told."""
+
+    result_file = None
 
     def __init__(self, binaries: Binaries) -> None:
         self._version = binaries.runner_version
@@ -116,7 +125,9 @@ class BenchRunner:
             profile=PROFILED if profile else 0,
         )
 
-    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
+    def read(
+        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
+    ) -> Result:
         report = parse_document(
             finished.stdout,
             finished.stderr or b"",
@@ -128,6 +139,8 @@ class BenchRunner:
 
 class BenchmarkModel:
     """Google's benchmark_model: it has more delegates, and keeps its samples to itself."""
+
+    result_file = f"{WORK_DIR}/benchmark_model.result"
 
     def __init__(self, kept: Kept, abi: str, why: str | None) -> None:
         self.identity = RunnerIdentity(
@@ -160,15 +173,19 @@ class BenchmarkModel:
             model=model,
             config=config,
             precision=precision,
+            result_file=self.result_file,
             cpu_mask=cpu_mask,
             profile=profile,
         )
 
-    def read(self, finished: Finished, config: Config, *, profile: bool) -> Result:
+    def read(
+        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
+    ) -> Result:
         outcome = benchmark_model.parse_output(
             finished.stdout,
             finished.stderr or b"",
             finished.exit_code,
+            result_file=written,
             delegate=config.delegate,
             threads=config.threads,
             profile=profile,
