@@ -5,13 +5,16 @@ DEVICE ?= virtual
 BIN = $(VENV)/bin
 RUNNER_SOURCES = $(wildcard device_scripts/runner/*)
 
-.PHONY: demo test lint figures clean
+.PHONY: demo test browser lint clean
 
 demo: $(VENV)/installed                     ## a first sweep, on a virtual phone or DEVICE=<serial>
 	$(BIN)/bench sweep examples/quickstart.toml --device $(DEVICE) --fetch
 
 test: $(VENV)/installed-dev                 ## all tests; no phone is needed
 	$(BIN)/python -m pytest
+
+browser: $(VENV)/installed-dev              ## the report in a real browser; needs chromium
+	$(BIN)/python -m pytest tests/browser_report.py
 
 lint: $(VENV)/installed-dev                 ## format, lint and types
 	$(BIN)/ruff format --check .

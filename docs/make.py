@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import re
 import shutil
@@ -58,7 +59,7 @@ def verbs(command: Any, name: str = "") -> dict[str, Any]:
     below = getattr(command, "commands", None)
     if below is None:
         return {name: command}
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {name: command} if name and command.invoke_without_command else {}
     for word, sub in below.items():
         found |= verbs(sub, f"{name} {word}".strip())
     return found
@@ -89,6 +90,7 @@ def make_session() -> None:
         shutil.rmtree(example, ignore_errors=True)
         (example).mkdir()
         kept = shutil.copytree(run, example / run.name, ignore=shutil.ignore_patterns(".lock"))
+        forget_host_paths(kept / "models.json")
         (kept / "report.html").replace(ROOT / "reports" / "example.html")
         printed = printed.replace(folder, "results")
     draw(kept, ROOT / "docs" / "latency_vs_macs.svg")
@@ -102,6 +104,14 @@ def make_session() -> None:
     )
     readme = ROOT / "README.md"
     readme.write_text(MARKS.sub(lambda m: m[1] + session + m[2], readme.read_text()))
+
+
+def forget_host_paths(models: Path) -> None:
+    """Where the models lay on the computer that made the example is nobody's business."""
+    told = json.loads(models.read_text())
+    for model in told.values():
+        model["path"] = Path(model["path"]).name
+    models.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def draw(run: Path, picture: Path) -> None:

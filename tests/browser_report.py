@@ -1,14 +1,13 @@
 """The report in a real browser: `pytest tests/browser_report.py`, with chromium installed.
 
-A suite of its own, because a machine without a browser can build and use everything else;
-.ci/run installs one. The test of accessibility needs axe-core, whose axe.min.js the
-environment variable AXE_CORE names (`npm pack axe-core`).
+A suite of its own (`make browser`), because a machine without a browser can build and use
+everything else; .ci/run installs one. axe-core comes with the package axe-core-python.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import fabricated as made
@@ -179,7 +178,7 @@ def test_the_page_is_a_plain_table_without_javascript(browser: Chromium, page: P
 
 
 def test_axe_finds_no_serious_fault(browser: Chromium, page: Path) -> None:
-    axe = Path(os.environ["AXE_CORE"]).read_text(encoding="utf-8")
+    axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     for dark in (False, True):
         browser.open(page, dark=dark)
         browser.run("document.querySelector('details.cell').open = true")
