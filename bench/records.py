@@ -168,8 +168,20 @@ class Config(Record, frozen=True, kw_only=True):
     threads: int = 1
     delegate: Delegate = "xnnpack"
     affinity: str = "default"  # default, big, mid, little or mask:HEX
+    xnnpack: str = "default"  # or fp16, weight_cache, flags:N, joined with +
 
     def __post_init__(self) -> None:
+        _require(
+            bool(
+                re.fullmatch(
+                    r"default|(fp16|weight_cache|flags:[0-9]{1,9})(\+(fp16|weight_cache"
+                    r"|flags:[0-9]{1,9}))*",
+                    self.xnnpack,
+                )
+            ),
+            "xnnpack is default, or fp16, weight_cache and flags:N joined with +,"
+            f" not {self.xnnpack!r}",
+        )
         _require(1 <= self.threads <= 64, f"threads must be 1 to 64, not {self.threads}")
         _require(
             bool(re.fullmatch(r"default|big|mid|little|mask:[0-9a-f]{1,16}", self.affinity)),
@@ -413,6 +425,7 @@ def trial_key(device: str, planned: PlannedTrial) -> str:
             str(config.threads),
             config.delegate,
             config.affinity,
+            config.xnnpack,
             str(planned.repetition),
         ]
     )

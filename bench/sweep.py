@@ -26,7 +26,7 @@ TOP_KEYS = (
     "name", "repetitions", "seed", "runner", "profile", "models", "config", "precision",
 )  # fmt: skip
 RUNNERS = ("auto", "bench-runner", "benchmark_model")
-CONFIG_KEYS = ("threads", "delegate", "affinity")
+CONFIG_KEYS = ("threads", "delegate", "affinity", "xnnpack")
 Scalar = bool | int | float | str
 
 

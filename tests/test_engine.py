@@ -442,6 +442,26 @@ def test_a_delegate_that_only_benchmark_model_has_is_measured_with_it(rig, bench
     assert by_delegate["gpu"].stage == "delegate"
 
 
+def test_options_of_xnnpack_reach_the_runner_and_are_skipped_without_it(rig):
+    rig.write(
+        SWEEP.replace("repetitions = 2", "repetitions = 1").replace(
+            "threads = [1, 2]",
+            'delegate = ["xnnpack", "none"]\nxnnpack = ["default", "fp16+flags:16", "weight_cache"]',
+        )
+    )
+    phone = rig.phone()
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.skipped) == (8, 4)
+    told = [{w.split("=")[0] for w in argv} for argv in phone.started]
+    assert sum("--xnnpack-flags" in words for words in told) == 2
+    assert sum("--weight-cache" in words for words in told) == 2
+    assert any("--xnnpack-flags=23" in argv for argv in phone.started)
+    assert {t.config.xnnpack for t in lines(outcome) if t.status == "skipped"} == {
+        "fp16+flags:16",
+        "weight_cache",
+    }
+
+
 def test_a_profile_is_taken_in_a_process_of_its_own_and_only_once_a_cell(rig):
     profile = {
         "inferences": 20,

@@ -91,6 +91,7 @@ def test_another_seed_gives_another_order(tmp_path):
         (MODELS + "[config]\nthreads = true\n", r"line 4: threads must be a whole number"),
         (MODELS + '[config]\ndelegate = "tpu"\n', r"line 4: delegate must be one of 'xnnpack'"),
         (MODELS + '[config]\naffinity = "f0"\n', r"line 4: affinity is default, big"),
+        (MODELS + '[config]\nxnnpack = "fast"\n', r"line 4: xnnpack is default, or fp16"),
         (MODELS + "[precision]\nmin_samples = 1.5\n", r"line 4: min_samples must be a whole"),
         (MODELS + "[precision]\nmax_seconds = nan\n", r"line 4: max_seconds lies between"),
         (MODELS + "alpha = []\n", r"line 3: alpha is empty"),

@@ -104,6 +104,8 @@ class Screen:
         ]
         if config.affinity != "default":
             parts.append(config.affinity)
+        if config.xnnpack != "default":
+            parts.append(config.xnnpack)
         parts.append(_result(trial, emulated=device.emulated))
         left = phone.time_left_s()
         if self._live is None and left:

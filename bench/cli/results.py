@@ -45,18 +45,19 @@ def show(
         sys.stdout.write(load(run).to_json(orient="records", indent=2) + "\n")
         return
     newest = store.read_run(store.find_runs(run)[-1])
-    cells: dict[tuple[str, str, int, str, str], list[Trial]] = {}
+    cells: dict[tuple[str, str, int, str, str, str], list[Trial]] = {}
     unwell: list[Trial] = []
     for trial in store.read_trials(newest.path):
         config = trial.config
-        cell = (trial.device, trial.model, config.threads, config.delegate, config.affinity)
+        cell = (trial.device, trial.model, config.threads, config.delegate, config.affinity,
+                config.xnnpack)  # fmt: skip
         cells.setdefault(cell, []).append(trial)
         if trial.reason or trial.doubts:
             unwell.append(trial)
     titles = device_titles(newest.devices.values())
     print(f"{newest.path}  {newest.plan.created_at}")
     print_table(
-        ("device", "model", "threads", "delegate", "affinity", "median ms", "from", "to",
+        ("device", "model", "threads", "delegate", "affinity", "xnnpack", "median ms", "from", "to",
          "first ms", "peak MB", "samples", "repetitions"),
         [
             (titles.get(cell[0], cell[0]), *cell[1:], *_figures(trials))

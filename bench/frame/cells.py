@@ -135,6 +135,7 @@ def _values(cell: Cell) -> Values:
         cell.config.threads,
         cell.config.delegate,
         cell.config.affinity,
+        cell.config.xnnpack,
         len(cell.done),
         latency.repetitions if latency else 0,
         latency.median if latency else None,

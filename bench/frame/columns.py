@@ -75,6 +75,7 @@ CONFIG = (
     Column("threads", "Int64", "threads asked for"),
     Column("delegate", "category", "delegate asked for"),
     Column("affinity", "category", "cores asked for"),
+    Column("xnnpack", "category", "options of XNNPACK asked for"),
     Column("repetition", "Int64", "the same trial asked again, from 0"),
 )
 KEY = Column("key", "category", "name of the trial, unique in its run")
@@ -146,7 +147,7 @@ TRIAL_COLUMNS = (
 CELL_COLUMNS = (
     *DEVICE,
     *MODEL,
-    *CONFIG[:3],
+    *CONFIG[:4],
     Column("trials", "Int64", "trials of this cell, however they ended"),
     Column("repetitions", "Int64", "of them ok: what the figures are of"),
     Column("median_us", "Float64", "median of the repetitions' medians"),
@@ -163,7 +164,8 @@ CELL_COLUMNS = (
 
 SAMPLE_AXES = (
     "sweep", "run", "key", "device", "device_id", "virtual", "model", "family", "alpha", "scale",
-    "groups", "resolution", "quantization", "macs", "threads", "delegate", "affinity", "repetition",
+    "groups", "resolution", "quantization", "macs", "threads", "delegate", "affinity", "xnnpack",
+    "repetition",
 )  # fmt: skip
 SAMPLE_COLUMNS = (
     *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
@@ -193,7 +195,7 @@ PAIR_COLUMNS = (
     Column("device_a", "category", "title of the device of the first side"),
     Column("device_b", "category", "title of the device of the second side"),
     Column("virtual", "boolean", "either is a virtual phone: not a phone's latency"),
-    *CONFIG[:3],
+    *CONFIG[:4],
     Column("median_a_us", "Float64", "of the first side, as in load_cells"),
     Column("median_b_us", "Float64", "of the second side"),
     Column("ratio", "Float64", "second over first: above 1 the second takes longer"),

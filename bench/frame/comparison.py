@@ -104,6 +104,7 @@ FIELDS: dict[str, Callable[[Cell], set[str]]] = {
     "threads": lambda cell: {str(cell.config.threads)},
     "delegate": lambda cell: {cell.config.delegate},
     "affinity": lambda cell: {cell.config.affinity},
+    "xnnpack": lambda cell: {cell.config.xnnpack},
     "runner": lambda cell: {t.runner.sha256 for t in cell.trials if t.runner},
     "library": lambda cell: {
         t.runner.library_sha256 or "in the runner" for t in cell.trials if t.runner
@@ -111,7 +112,7 @@ FIELDS: dict[str, Callable[[Cell], set[str]]] = {
     "input": lambda cell: {measured.input_source for measured in cell.measurements},
     "clock": lambda cell: {measured.clock for measured in cell.measurements},
 }
-PAIRED_BY = ("device", "model", "threads", "delegate", "affinity")
+PAIRED_BY = ("device", "model", "threads", "delegate", "affinity", "xnnpack")
 # A phone brings its own build of Android; another ABI brings other binaries and another clock.
 _BROUGHT = {
     "device": ("system", "virtual", "runner", "library", "clock"),
@@ -231,6 +232,7 @@ def _row(pair: Pair) -> Values:
         pair.a.config.threads,
         pair.a.config.delegate,
         pair.a.config.affinity,
+        pair.a.config.xnnpack,
         a.median if a else None,
         b.median if b else None,
         pair.ratio.ratio,

@@ -147,6 +147,7 @@ def axis_values(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
         trial.config.threads,
         trial.config.delegate,
         trial.config.affinity,
+        trial.config.xnnpack,
         trial.repetition,
     )
 

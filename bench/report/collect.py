@@ -101,5 +101,5 @@ def _place(cell: Cell) -> tuple[object, ...]:
     )
 
 
-def _config_place(config: Config) -> tuple[int, str, str]:
-    return (config.threads, config.delegate, config.affinity)
+def _config_place(config: Config) -> tuple[int, str, str, str]:
+    return (config.threads, config.delegate, config.affinity, config.xnnpack)

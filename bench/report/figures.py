@@ -178,6 +178,7 @@ def _samples(cell: Cell, measured: Measurement, titles: dict[str, str]) -> pd.Da
             "threads": cell.config.threads,
             "delegate": cell.config.delegate,
             "affinity": cell.config.affinity,
+            "xnnpack": cell.config.xnnpack,
             "repetition": trial.repetition,
             "phase": "sample",
             "latency_us": measured.samples_us,
@@ -191,7 +192,7 @@ def _only(config: Config, collection: Collection) -> str:
 
 def _shared(measured: pd.DataFrame) -> bool:
     """Whether the first device and another measured the same."""
-    same = ["model", "model_sha256", "threads", "delegate", "affinity"]
+    same = ["model", "model_sha256", "threads", "delegate", "affinity", "xnnpack"]
     ids = measured["device_id"].astype(str).to_numpy()
     first = measured[ids == ids[0]] if len(ids) else measured
     others = measured[ids != ids[0]] if len(ids) else measured

@@ -144,6 +144,8 @@ def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
         yield Head("delegate", "Delegate", numeric=False), lambda r, _: Value(r.config.delegate)
     if len({row.config.affinity for row in rows}) > 1:
         yield Head("affinity", "Cores", numeric=False), lambda r, _: Value(r.config.affinity)
+    if len({row.config.xnnpack for row in rows}) > 1:
+        yield Head("xnnpack", "XNNPACK", numeric=False), lambda r, _: Value(r.config.xnnpack)
     yield Head("macs", "Complexity", "million MACs", "the papers’ MFLOPs"), _complexity
     yield (
         Head("params", "Parameters", "million", minor="narrow"),

@@ -117,6 +117,8 @@ def config_title(config: Config) -> str:
     told.append("no delegate" if config.delegate == "none" else config.delegate)
     if config.affinity != "default":
         told.append(f"on {config.affinity} cores")
+    if config.xnnpack != "default":
+        told.append(f"with {config.xnnpack}")
     return ", ".join(told)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -16,7 +18,7 @@ from bench.records import (
     Reported,
     RunnerIdentity,
 )
-from bench.runtime import Binaries, Kept, benchmark_model, parse_document, runner_argv
+from bench.runtime import FP16_FLAGS, Binaries, Kept, benchmark_model, parse_document, runner_argv
 
 PROFILED = 20  # inferences; enough for shares of a percent, and no phone grows hot of it
 LAST_SDK_WITH_NNAPI = 34  # Android 14; NNAPI's delegate was taken out of LiteRT for later ones
@@ -99,8 +101,11 @@ class BenchRunner:
         self.files = (self._runner, self._library)
 
     def cannot(self, config: Config, device: Device) -> str | None:
-        if config.delegate in ("xnnpack", "none"):
+        if config.delegate == "xnnpack":
             return None
+        if config.delegate == "none":
+            unused = config.xnnpack != "default"
+            return f"xnnpack {config.xnnpack}: delegate none does not use it." if unused else None
         return (
             f"delegate {config.delegate}: bench-runner has xnnpack and none;"
             ' `runner = "benchmark_model"` has more.'
@@ -123,7 +128,14 @@ class BenchRunner:
             precision=precision,
             cpu_mask=cpu_mask,
             profile=PROFILED if profile else 0,
+            xnnpack_flags=_flags(config.xnnpack),
+            weight_cache=self._weight_cache(model) if "weight_cache" in config.xnnpack else None,
         )
+
+    def _weight_cache(self, model: str) -> str:
+        """Packed weights fit one model and one LiteRT only."""
+        name = model.rpartition("/")[2].partition(".")[0]
+        return f"{WORK_DIR}/weights-{name}-{self._library.sha256[:12]}"
 
     def read(
         self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
@@ -154,6 +166,8 @@ class BenchmarkModel:
     def cannot(self, config: Config, device: Device) -> str | None:
         if config.delegate == "npu":
             return "delegate npu: no NPU library is at hand for this phone."
+        if config.xnnpack != "default":
+            return f"xnnpack {config.xnnpack}: only bench-runner has it."
         told = device.sdk is not None and device.sdk > LAST_SDK_WITH_NNAPI
         if config.delegate == "nnapi" and told:
             return f"delegate nnapi: Android {device.android_release or device.sdk} has no NNAPI."
@@ -191,6 +205,16 @@ class BenchmarkModel:
             profile=profile,
         )
         return Result(None, outcome.reported, outcome.ops)
+
+
+def _flags(xnnpack: str) -> int | None:
+    """XNNPACK's flags; None: as LiteRT sets them."""
+    flags = [
+        FP16_FLAGS if part == "fp16" else int(part.removeprefix("flags:"))
+        for part in xnnpack.split("+")
+        if part == "fp16" or part.startswith("flags:")
+    ]
+    return functools.reduce(operator.or_, flags) if flags else None
 
 
 def model_file(model: Model) -> PhoneFile:

@@ -33,7 +33,9 @@ def distributions(samples: pd.DataFrame) -> Figure:
     Takes a frame of `bench.load_samples`; warm-ups are left out.
     """
     shown = _samples(samples)
-    cells = groups(shown, "model", "device_id", "threads", "delegate", "affinity")[:MOST_ROWS]
+    cells = groups(shown, "model", "device_id", "threads", "delegate", "affinity", "xnnpack")[
+        :MOST_ROWS
+    ]
     colours = {device: SERIES[n % len(SERIES)] for n, device in enumerate(_devices(shown))}
     with mpl.rc_context(STYLE):
         figure, axes = figure_of("Spread of the samples", shown)

@@ -25,7 +25,7 @@ from bench.report.plots.drawing import (
 )
 from bench.report.plots.look import MARKERS, MUTED, SERIES, STYLE, number_axis
 
-_SAME_CELL = ["model", "model_sha256", "threads", "delegate", "affinity"]
+_SAME_CELL = ["model", "model_sha256", "threads", "delegate", "affinity", "xnnpack"]
 
 
 def thread_scaling(cells: pd.DataFrame) -> Figure:
@@ -35,7 +35,7 @@ def thread_scaling(cells: pd.DataFrame) -> Figure:
         figure, axes = figure_of("Speed-up by threads", shown)
         affinities = [affinity for affinity, _ in groups(shown, "affinity")]
         for number, (_, on_device) in enumerate(groups(shown, "device_id")[:MOST_DEVICES]):
-            same = ("affinity", "model", "model_sha256", "delegate")
+            same = ("affinity", "model", "model_sha256", "delegate", "xnnpack")
             for affinity, points in groups(on_device, *same):
                 ordered = points.sort_values("threads")
                 marker = MARKERS[affinities.index(affinity) % len(MARKERS)]

@@ -28,7 +28,7 @@ from bench.report.plots.look import MARKERS, MUTED, SERIES, STYLE, number_axis
 
 # What has to be equal for two cells to differ in their quantization alone.
 _SAME_NETWORK = ["device_id", "family", "alpha", "scale", "groups", "resolution", "variant",
-                 "threads", "delegate", "affinity"]  # fmt: skip
+                 "threads", "delegate", "affinity", "xnnpack"]  # fmt: skip
 
 _SAME_WIDTH = ("scale", "device_id", "kind", "resolution", "variant")
 
