@@ -385,6 +385,22 @@ def test_benchmark_model_is_a_runner_that_reports_without_samples(rig, benchmark
     assert "reported only" in {doubt.kind for doubt in trial.doubts}
 
 
+def test_the_benchmark_model_of_litert_is_started_again_with_its_own_flags(rig, benchmark_model):
+    def run(argv):
+        if any(word.startswith("--use_xnnpack") for word in argv):
+            told = "INFO: STARTING!\nWARN: Unconsumed cmdline flags: --use_xnnpack=true\n"
+            told += benchmark_model(argv).stdout.decode().partition("\n")[2]
+            return Finished(exit_code=0, stdout=told.encode(), stderr=b"", duration_s=0.0)
+        return benchmark_model(argv)
+
+    rig.write('runner = "benchmark_model"\n' + SWEEP.replace("[1, 2]", "1"))
+    phone = rig.phone(runner=run)
+    outcome = rig.sweep()
+    assert outcome.ok == 4
+    assert len(phone.started) == 5  # it is asked the wrong way once
+    assert "--use_cpu=true" in lines(outcome)[0].argv
+
+
 def test_a_result_file_that_contradicts_the_text_is_a_failed_trial(rig, benchmark_model):
     def run(argv):
         phone.files[BenchmarkModel.result_file] = b"\x0a\xff no protobuf"
@@ -443,12 +459,12 @@ def test_a_delegate_that_only_benchmark_model_has_is_measured_with_it(rig, bench
 
 
 def test_options_of_xnnpack_reach_the_runner_and_are_skipped_without_it(rig):
-    rig.write(
-        SWEEP.replace("repetitions = 2", "repetitions = 1").replace(
-            "threads = [1, 2]",
-            'delegate = ["xnnpack", "none"]\nxnnpack = ["default", "fp16+flags:16", "weight_cache"]',
-        )
-    )
+    axes = """\
+delegate = ["xnnpack", "none"]
+xnnpack = ["default", "fp16+flags:16", "weight_cache"]
+"""
+    once = SWEEP.replace("repetitions = 2", "repetitions = 1")
+    rig.write(once.replace("threads = [1, 2]", axes))
     phone = rig.phone()
     outcome = rig.sweep()
     assert (outcome.ok, outcome.skipped) == (8, 4)

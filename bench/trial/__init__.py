@@ -104,6 +104,14 @@ class _Process(NamedTuple):
     cpu_mask: str | None
 
     def run(self, attempt: Attempt, *, profile: bool) -> Result:
+        try:
+            return self._run(attempt, profile=profile)
+        except RunnerError as failure:
+            if not self.runner.has_another_way(failure):
+                raise
+            return self._run(attempt, profile=profile)
+
+    def _run(self, attempt: Attempt, *, profile: bool) -> Result:
         runner, precision = self.runner, self.precision
         argv = runner.argv(
             self.model, self.config, precision, cpu_mask=self.cpu_mask, profile=profile

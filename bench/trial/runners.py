@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bench.device import WORK_DIR, Finished, content_path
+from bench.errors import RunnerError
 from bench.records import (
     Config,
     Device,
@@ -75,6 +76,10 @@ class Runner(Protocol):
         self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
     ) -> Result:
         """What the command printed, and wrote into its result file."""
+        ...
+
+    def has_another_way(self, failure: RunnerError) -> bool:
+        """Whether to start again, since the command will be another after such a failure."""
         ...
 
 
@@ -148,6 +153,9 @@ class BenchRunner:
         )
         return Result(report.measurement, None, report.ops)
 
+    def has_another_way(self, failure: RunnerError) -> bool:
+        return False
+
 
 class BenchmarkModel:
     """Google's benchmark_model: it has more delegates, and keeps its samples to itself."""
@@ -162,10 +170,13 @@ class BenchmarkModel:
             Path(kept.path), kept.sha256, content_path("benchmark_model", kept.sha256), 0o755
         )
         self.files = (self._binary,)
+        self._flags: benchmark_model.Tool = "tflite"
 
     def cannot(self, config: Config, device: Device) -> str | None:
         if config.delegate == "npu":
             return "delegate npu: no NPU library is at hand for this phone."
+        if config.delegate == "none" and self._flags == "litert":
+            return "delegate none: this benchmark_model can't do without XNNPACK."
         if config.xnnpack != "default":
             return f"xnnpack {config.xnnpack}: only bench-runner has it."
         told = device.sdk is not None and device.sdk > LAST_SDK_WITH_NNAPI
@@ -188,6 +199,7 @@ class BenchmarkModel:
             config=config,
             precision=precision,
             result_file=self.result_file,
+            tool=self._flags,
             cpu_mask=cpu_mask,
             profile=profile,
         )
@@ -205,6 +217,14 @@ class BenchmarkModel:
             profile=profile,
         )
         return Result(None, outcome.reported, outcome.ops)
+
+    def has_another_way(self, failure: RunnerError) -> bool:
+        """Two tools carry the name: TFLite's, and LiteRT's with other flags for the delegates."""
+        other = failure.stage == "delegate" and "ignored --use_" in failure.what
+        if not other or self._flags == "litert":
+            return False
+        self._flags = "litert"
+        return True
 
 
 def _flags(xnnpack: str) -> int | None:
