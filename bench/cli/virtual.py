@@ -73,7 +73,7 @@ def down(
 
 
 def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the virtual phones that are up, and the profiles there are."""
+    """Show the virtual phones that are up, the profiles there are, and what can go wrong."""
     from bench import virtual
 
     phones = virtual.running()
@@ -91,25 +91,47 @@ def list_(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = Fa
     else:
         print("No virtual phone is up.")
     print(f"Profiles: {', '.join(virtual.profiles())}")
+    print("Faults, for `bench virtual fault PORT FAULT NAME=VALUE`:")
+    print_table(("fault", "arguments", "what happens"), _fault_rows())
 
 
 def fault(
     port: Annotated[int, typer.Argument(help="The phone's port.")],
-    kind: Annotated[
-        str, typer.Argument(help="unauthorized, offline, drop, or clear to end them all.")
-    ],
-    after_bytes: Annotated[
-        int | None, typer.Option(help="For drop: once so much of a push has come.")
+    kind: Annotated[str, typer.Argument(help="Which; clear ends all of them.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="How, where not as usual.")
     ] = None,
 ) -> None:
     """Order something to go wrong with a virtual phone.
 
-    Example: bench virtual fault 6601 drop --after-bytes 1000000
+    `bench virtual list` shows every kind, and its arguments with their usual values.
+
+    Example: bench virtual fault 6601 drop after_bytes=1000000
     """
     from bench import virtual
 
-    arguments = {} if after_bytes is None else {"after_bytes": after_bytes}
-    virtual.fault(port, kind, **arguments)
+    virtual.fault(port, kind, **dict(_argument(text) for text in arguments or []))
+
+
+def _argument(text: str) -> tuple[str, int | str]:
+    from bench.errors import UsageError
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(
+            f"{text!r} says nothing to a fault.", next_step="Write NAME=VALUE, as after_bytes=1000."
+        )
+    is_number = name != "pattern" and value.removeprefix("-").isdecimal()
+    return name, int(value) if is_number else value
+
+
+def _fault_rows() -> list[tuple[str, str, str]]:
+    from bench.virtual.faults import KINDS
+
+    return [
+        (name, " ".join(f"{key}={value}" for key, value in kind.arguments.items()), kind.help)
+        for name, kind in KINDS.items()
+    ]
 
 
 def _abi(abi: str, emulated: bool) -> str:

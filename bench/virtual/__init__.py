@@ -129,8 +129,11 @@ def down(phone: VirtualPhone | int) -> None:
         state.remove_traces(where, entry)
 
 
-def fault(phone: VirtualPhone | int, kind: str, **arguments: int) -> None:
-    """Order a fault: unauthorized, offline, drop (after_bytes=N of a push), or clear them all."""
+def fault(phone: VirtualPhone | int, kind: str, **arguments: int | str) -> None:
+    """Order a fault, which is in force when this returns; "clear" ends all of them.
+
+    `bench.virtual.faults.KINDS` has the kinds and their arguments.
+    """
     entry = _find(phone if isinstance(phone, int) else phone.port)
     request = {"order": "fault", "kind": kind, "arguments": arguments}
     try:

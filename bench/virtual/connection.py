@@ -108,6 +108,10 @@ class Owner(Protocol):
         """Wait until the phone answers CNXN (it is not offline)."""
         ...
 
+    async def may_speak(self) -> None:
+        """Wait until the phone reads and answers at all (it is not frozen)."""
+        ...
+
     def wants_key(self) -> bool:
         """Whether the host has to be accepted on the phone's screen first."""
         ...
@@ -145,6 +149,7 @@ class Connection:
                     await self._reader.readexactly(protocol.HEADER.size)
                 )
                 payload = await self._reader.readexactly(header.length) if header.length else b""
+                await self._owner.may_speak()
                 await self._handle(header, payload)
         except (asyncio.IncompleteReadError, ConnectionError, ProtocolError):
             pass  # a host that leaves, or speaks nonsense, is let go
@@ -158,6 +163,7 @@ class Connection:
     async def send(
         self, command: int, arg0: int, arg1: int, payload: bytes | bytearray = b""
     ) -> None:
+        await self._owner.may_speak()
         if self._writer.is_closing():
             return
         header = protocol.pack_header(command, arg0, arg1, payload)

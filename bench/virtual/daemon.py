@@ -83,6 +83,7 @@ class _Supervisor:
         self._wake_read, self._wake_write = os.pipe()
         self._listener = bind(options.port)
         self._port: int = self._listener.getsockname()[1]
+        self._reservation = reserve(self._port)
         self._pid = -1
         self._hold = -1  # the phone's process ends when this is closed
         self._world_folder: str | None = None
@@ -227,6 +228,11 @@ def bind(port: int | None) -> socket.socket:
         raise UsageError(refusal)
     candidates = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED)
     for candidate in candidates:
+        reservation = reserve(candidate)
+        if reservation is None:
+            reason = "a virtual phone that is away for the moment has it"
+            continue
+        reservation.close()
         # Named as TCP, because asyncio turns off Nagle's delay only for sockets that are.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -235,11 +241,25 @@ def bind(port: int | None) -> socket.socket:
             listener.listen()
         except OSError as error:
             listener.close()
-            reason = error.strerror
+            reason = error.strerror or str(error)
         else:
             return listener
     taken = f"Port {port}" if port is not None else f"Every port from {FIRST_PORT} on"
     raise UsageError(f"{taken} can't be used: {reason}.", next_step="Name another with --port.")
+
+
+def reserve(port: int) -> socket.socket | None:
+    """Keep a port for a phone also while it doesn't listen; None: another phone has it.
+
+    The name of a socket outside of the file system is free again when its holder ends.
+    """
+    name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        name.bind(f"\0bench-virtual-{port}")
+    except OSError:
+        name.close()
+        return None
+    return name
 
 
 def refused_port(port: int) -> str | None:

@@ -1,34 +1,80 @@
 """What can be ordered to go wrong with a virtual phone.
 
-A fault is an entry of `KINDS`: a name, what its arguments are called, and what it does to the
-phone's `Faults`. The daemon's services and connections look at `Faults`; nothing else knows
-how a fault was ordered.
+A fault is an entry of `KINDS`: what it does in a sentence, its arguments with their defaults,
+and how it changes the phone's `Faults`. The daemon's services and connections look at
+`Faults`; nothing else knows how a fault was ordered.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bench.virtual import heat
+from bench.virtual.processes import Processes
+from bench.virtual.tamper import Crlf, Cut, DropAfter, Garble, Hang, Tamper
+from bench.virtual.world import World
 
 
-class Cuttable(Protocol):
+class Breakable(Protocol):
     """The phone, as far as a fault acts on it."""
+
+    world: World
+    processes: Processes
 
     def cut(self) -> None:
         """Abort every connection."""
         ...
 
+    def vanish(self) -> None:
+        """Cut, and refuse new connections."""
+        ...
+
+    async def appear(self) -> None:
+        """Take connections again."""
+        ...
+
+    async def start_anew(self) -> None:
+        """End every process and forget what a boot forgets."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """A fault's arguments, checked and complete."""
+
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    pattern: str = ""
+
+    def __getitem__(self, name: str) -> int:
+        return self.numbers[name]
+
+    def seconds(self, name: str) -> float:
+        return self.numbers[name] / 1000
+
+
+@dataclass
+class _Rule:
+    """What befalls the next commands whose text holds `pattern`."""
+
+    pattern: str
+    make: Callable[[], Tamper | None]
+    once: bool
+
 
 class Faults:
     """The faults in force on one phone."""
 
-    def __init__(self, phone: Cuttable) -> None:
+    def __init__(self, phone: Breakable) -> None:
         self.phone = phone
         self.unauthorized = False
         self.offline = False
+        self.frozen = False
         self.drop_after_bytes: int | None = None
+        self.rules: list[_Rule] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
 
     def changed(self) -> None:
@@ -49,66 +95,264 @@ class Faults:
                 self.drop_after_bytes = None
                 self.phone.cut()
 
+    def tampers(self, command: str) -> list[Tamper]:
+        """What is to be done to the output of a command that starts now."""
+        hit = [rule for rule in self.rules if rule.pattern in command]
+        self.rules = [rule for rule in self.rules if not (rule.once and rule in hit)]
+        made = (rule.make() for rule in hit)
+        return [tamper for tamper in made if tamper is not None]
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Let a fault go on by itself, in the place of an earlier one of its name."""
+        if name in self._tasks:
+            self._tasks[name].cancel()
+        self._tasks[name] = asyncio.create_task(work)
+
+    async def stop_all(self) -> None:
+        """End the faults that go on by themselves; returns when their traces are gone."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        self._tasks.clear()
+
 
 @dataclass(frozen=True)
 class Kind:
     """One fault that can be ordered."""
 
     help: str
-    arguments: tuple[str, ...]  # all whole numbers, all optional
-    order: Callable[[Faults, Mapping[str, int]], None]
+    order: Callable[[Faults, Order], None]
+    numbers: Mapping[str, int] = field(default_factory=dict)  # arguments and their defaults
+    pattern: str | None = None  # the default; None: it takes none
+
+    @property
+    def arguments(self) -> dict[str, int | str]:
+        """Every argument with its default."""
+        patterns = {} if self.pattern is None else {"pattern": self.pattern}
+        return {**self.numbers, **patterns}
 
 
-def order(faults: Faults, kind: str, arguments: Mapping[str, object]) -> None:
+async def order(faults: Faults, kind: str, arguments: Mapping[str, object]) -> None:
     """Put a fault in force; ValueError when there is no such fault or argument."""
     checked = check(kind, arguments)
+    if kind == "clear":
+        await faults.stop_all()
     KINDS[kind].order(faults, checked)
     faults.changed()
+    await asyncio.sleep(0)  # what goes on by itself has begun when this returns
 
 
-def check(kind: str, arguments: Mapping[str, object]) -> dict[str, int]:
+def check(kind: str, arguments: Mapping[str, object]) -> Order:
     """The arguments of a fault; ValueError says what is wrong with the order."""
     if kind not in KINDS:
         raise ValueError(f"There is no fault {kind!r}; there are {', '.join(KINDS)}.")
     known = KINDS[kind].arguments
-    checked = {}
+    numbers = dict(KINDS[kind].numbers)
+    pattern = KINDS[kind].pattern or ""
     for name, value in arguments.items():
         if name not in known:
             takes = f"takes {', '.join(known)}" if known else "takes no arguments"
             raise ValueError(f"The fault {kind} {takes}, not {name!r}.")
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        if name == "pattern":
+            pattern = str(value)
+        elif isinstance(value, int) and not isinstance(value, bool) and _fits(name, value):
+            numbers[name] = value
+        else:
             raise ValueError(f"{name} of the fault {kind} is a whole number, not {value!r}.")
-        checked[name] = value
-    return checked
+    return Order(numbers, pattern)
 
 
-def _unauthorized(faults: Faults, _: Mapping[str, int]) -> None:
+_LIMITS = {"status": 6, "stopped_percent": 90, "rise_c": 100}
+_TEN_YEARS_S = 315_360_000
+
+
+def _fits(name: str, value: int) -> bool:
+    if name == "jump_s":
+        return abs(value) <= _TEN_YEARS_S
+    return 0 <= value <= _LIMITS.get(name, value)
+
+
+def _unauthorized(faults: Faults, _: Order) -> None:
     faults.unauthorized = True
     faults.phone.cut()  # revoking a key ends what it had opened
 
 
-def _offline(faults: Faults, _: Mapping[str, int]) -> None:
+def _offline(faults: Faults, _: Order) -> None:
     faults.offline = True
     faults.phone.cut()
 
 
-def _drop(faults: Faults, arguments: Mapping[str, int]) -> None:
-    after = arguments.get("after_bytes", 0)
-    if after == 0:
-        faults.phone.cut()
+def _drop(faults: Faults, order: Order) -> None:
+    if order["after_output"]:
+        _tamper(faults, order, lambda: DropAfter(order["after_output"], faults.phone.cut))
+    elif order["after_bytes"]:
+        faults.drop_after_bytes = order["after_bytes"]
+    elif order.pattern:
+
+        def cut_later() -> None:
+            asyncio.get_running_loop().call_later(order.seconds("after_ms"), faults.phone.cut)
+
+        _tamper(faults, order, cut_later)
+    elif order["after_ms"]:
+        faults.start("drop", _cut_after(faults.phone, order.seconds("after_ms")))
     else:
-        faults.drop_after_bytes = after
+        faults.phone.cut()
 
 
-def _clear(faults: Faults, _: Mapping[str, int]) -> None:
+def _gone(faults: Faults, order: Order) -> None:
+    faults.phone.vanish()
+    faults.start("gone", _come_back(faults.phone, order.seconds("for_ms")))
+
+
+def _reboot(faults: Faults, order: Order) -> None:
+    faults.phone.vanish()
+    faults.start("gone", _boot(faults.phone, order.seconds("for_ms")))
+
+
+def _frozen(faults: Faults, order: Order) -> None:
+    faults.start("frozen", _freeze(faults, order.seconds("for_ms")))
+
+
+def _full(faults: Faults, order: Order) -> None:
+    faults.phone.world.fill(order["free_bytes"])
+
+
+def _kill(faults: Faults, order: Order) -> None:
+    killed = faults.phone.processes.kill_seen(order.pattern, order.seconds("after_ms"))
+    faults.start("kill", killed)
+
+
+def _hang(faults: Faults, order: Order) -> None:
+    _tamper(faults, order, lambda: Hang(order["after_bytes"]))
+
+
+def _cut(faults: Faults, order: Order) -> None:
+    _tamper(faults, order, lambda: Cut(order["after_bytes"]))
+
+
+def _garble(faults: Faults, order: Order) -> None:
+    _tamper(faults, order, lambda: Garble(order["bytes"], order["seed"]))
+
+
+def _crlf(faults: Faults, order: Order) -> None:
+    _tamper(faults, order, Crlf, once=False)
+
+
+def _heat(faults: Faults, order: Order) -> None:
+    faults.start(
+        "heat",
+        heat.heat(
+            faults.phone.world,
+            faults.phone.processes,
+            heat.Course(
+                status=order["status"],
+                rise_c=order["rise_c"],
+                stopped=order["stopped_percent"] / 100,
+                over_s=order.seconds("over_ms"),
+                for_s=order.seconds("for_ms"),
+            ),
+        ),
+    )
+
+
+def _clock(faults: Faults, order: Order) -> None:
+    faults.phone.world.rewrite("/system/etc/virtual/clock_offset_s", b"%d\n" % order["jump_s"])
+
+
+def _clear(faults: Faults, _: Order) -> None:
     faults.unauthorized = False
     faults.offline = False
+    faults.frozen = False
     faults.drop_after_bytes = None
+    faults.rules.clear()
+    faults.phone.world.fill(None)
+    _clock(faults, Order({"jump_s": 0}))
+
+
+def _tamper(
+    faults: Faults, order: Order, make: Callable[[], Tamper | None], *, once: bool = True
+) -> None:
+    faults.rules.append(_Rule(order.pattern, make, once))
+
+
+async def _cut_after(phone: Breakable, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    phone.cut()
+
+
+async def _come_back(phone: Breakable, seconds: float) -> None:
+    try:
+        await _for(seconds)
+    finally:
+        await phone.appear()
+
+
+async def _boot(phone: Breakable, seconds: float) -> None:
+    await phone.start_anew()
+    await _come_back(phone, seconds)
+
+
+async def _freeze(faults: Faults, seconds: float) -> None:
+    faults.frozen = True
+    try:
+        await _for(seconds)
+    finally:
+        faults.frozen = False
+        faults.changed()
+
+
+async def _for(seconds: float) -> None:
+    """0: until the fault is cleared."""
+    await (asyncio.sleep(seconds) if seconds else asyncio.Event().wait())
 
 
 KINDS: dict[str, Kind] = {
-    "unauthorized": Kind("ask for a key and accept none until cleared", (), _unauthorized),
-    "offline": Kind("take connections and answer none until cleared", (), _offline),
-    "drop": Kind("cut the connection, now or after some pushed bytes", ("after_bytes",), _drop),
-    "clear": Kind("end all faults", (), _clear),
+    "unauthorized": Kind("ask for a key and accept none until cleared", _unauthorized),
+    "offline": Kind("take connections and answer none until cleared", _offline),
+    "drop": Kind(
+        "cut the connection: now, after so many pushed bytes, bytes of a command's output or ms",
+        _drop,
+        {"after_bytes": 0, "after_output": 0, "after_ms": 0},
+        pattern="",
+    ),
+    "gone": Kind("cut, and refuse connections for a time", _gone, {"for_ms": 2000}),
+    "frozen": Kind("answer nothing for a time; connections stay", _frozen, {"for_ms": 2000}),
+    "reboot": Kind(
+        "end all processes, forget what a boot forgets, be gone for a time",
+        _reboot,
+        {"for_ms": 2000},
+    ),
+    "full": Kind("fill /data/local/tmp but for so many bytes", _full, {"free_bytes": 0}),
+    "kill": Kind(
+        "SIGKILL, so long after it is seen, the next process whose command line holds the pattern",
+        _kill,
+        {"after_ms": 0},
+        pattern="/data/local/tmp",
+    ),
+    "hang": Kind(
+        "the next command's output stops after so many bytes and never ends",
+        _hang,
+        {"after_bytes": 0},
+        pattern="",
+    ),
+    "cut": Kind(
+        "the next command's output lacks all after so many bytes; its exit code comes",
+        _cut,
+        {"after_bytes": 0},
+        pattern="",
+    ),
+    "garble": Kind(
+        "so many bytes of the next command's output are others",
+        _garble,
+        {"bytes": 8, "seed": 1},
+        pattern="",
+    ),
+    "crlf": Kind("every command's lines end in CR LF until cleared", _crlf, pattern=""),
+    "heat": Kind(
+        "temperatures, thermal status and stopped time rise over a time, clocks are capped",
+        _heat,
+        {"status": 3, "rise_c": 15, "stopped_percent": 40, "over_ms": 5000, "for_ms": 0},
+    ),
+    "clock": Kind("`date` is so many seconds ahead, or behind", _clock, {"jump_s": 3600}),
+    "clear": Kind("end all faults", _clear),
 }

@@ -12,10 +12,15 @@ import re
 from pathlib import Path
 
 from bench.virtual import settings
-from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity
+from bench.virtual.tree import BOOT_ID, CPUINFO, HOME, MEMINFO, UPTIME, Entry, Fidelity
 from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
 
-_MOVED = {"/proc/cpuinfo": f"/{CPUINFO}", "/proc/meminfo": f"/{MEMINFO}"}
+_MOVED = {
+    "/proc/cpuinfo": f"/{CPUINFO}",
+    "/proc/meminfo": f"/{MEMINFO}",
+    "/proc/uptime": f"/{UPTIME}",
+    "/proc/sys/kernel/random/boot_id": f"/{BOOT_ID}",
+}
 _PREFIXES = ("/data", "/system", "/vendor", "/sys", *_MOVED)
 _PATH_IN_TEXT = re.compile(
     # not in the middle of another path or word; whole names only
@@ -38,6 +43,7 @@ class FolderWorld:
         self.lead: Lead | None = None
         self._root = root
         self._disk_bytes = disk_mb << 20
+        self._ballast_bytes = 0  # that a fault has taken
 
     def argv(self, command: str) -> list[str]:
         shell = f"{self._root}/system/bin/sh"
@@ -75,7 +81,7 @@ class FolderWorld:
         moved = _MOVED.get("/" + "/".join(done))
         return self._root + moved if moved else "/".join([self._root, *done])
 
-    def room(self) -> int | None:
+    def room(self) -> int:
         used = 0
         for folder, _, files in os.walk(f"{self._root}/{HOME}"):
             for name in files:
@@ -83,7 +89,12 @@ class FolderWorld:
                     used += os.lstat(f"{folder}/{name}").st_size
                 except OSError:  # removed by a command while we count
                     continue
-        return max(0, self._disk_bytes - used)
+        return max(0, self._disk_bytes - self._ballast_bytes - used)
+
+    def fill(self, free_bytes: int | None) -> None:
+        self._ballast_bytes = 0
+        if free_bytes is not None:
+            self._ballast_bytes = max(0, self.room() - free_bytes)
 
     def rewrite(self, path: str, data: bytes) -> None:
         target = Path(self.locate(path))

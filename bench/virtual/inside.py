@@ -93,10 +93,10 @@ def _enter(plan: Plan) -> World:
 
 
 async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None:
-    phone = Phone(world, plan.properties, plan.features)
+    phone = Phone(world, plan.properties, plan.features, plan.listener)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(hold_fd, ended.set)
-    await phone.listen(plan.listener)
+    await phone.listen()
     # Not start_unix_server, which from Python 3.13 on wants to remove the socket by its address.
     await asyncio.start_server(
         lambda reader, writer: _take_orders(phone, reader, writer),
@@ -130,7 +130,7 @@ async def _take_orders(
 ) -> None:
     try:
         while line := await reader.readline():
-            writer.write(json.dumps(_obey(phone, line)).encode() + b"\n")
+            writer.write(json.dumps(await _obey(phone, line)).encode() + b"\n")
             await writer.drain()
     except (ConnectionError, ValueError):
         pass  # the other side left, or its line had no end
@@ -138,12 +138,12 @@ async def _take_orders(
         writer.close()
 
 
-def _obey(phone: Phone, line: bytes) -> dict[str, Any]:
+async def _obey(phone: Phone, line: bytes) -> dict[str, Any]:
     """Do what a line of the control channel asks; {} when done, else the refusal."""
     try:
         asked = json.loads(line)
         if asked["order"] == "fault":
-            faults.order(phone.faults, asked["kind"], asked["arguments"])
+            await faults.order(phone.faults, asked["kind"], asked["arguments"])
         elif asked["order"] == "rewrite":
             phone.world.rewrite(asked["path"], asked["text"].encode())
         elif asked["order"] == "settings":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench.virtual import linux, settings
 from bench.virtual.emulation import Emulator, register
-from bench.virtual.tree import CPUINFO, HOME, MEMINFO, Entry, Fidelity, File, Link
+from bench.virtual.tree import BOOT_ID, CPUINFO, HOME, MEMINFO, UPTIME, Entry, Fidelity, File, Link
 from bench.virtual.world import HOST_PATH, Lead, environment, replace, write_tree
 
 SHELL_ID = 2000  # Android's user "shell"
@@ -30,7 +30,12 @@ _DEVICE_LINKS = {
     "dev/stderr": "/proc/self/fd/2",
     "dev/ptmx": "pts/ptmx",
 }
-_IN_PROC = {"proc/cpuinfo": CPUINFO, "proc/meminfo": MEMINFO}
+_IN_PROC = {
+    "proc/cpuinfo": CPUINFO,
+    "proc/meminfo": MEMINFO,
+    "proc/uptime": UPTIME,
+    "proc/sys/kernel/random/boot_id": BOOT_ID,
+}
 
 
 class NamespaceWorld:
@@ -41,6 +46,7 @@ class NamespaceWorld:
     def __init__(self, files_fd: int) -> None:
         self.environment = environment(prefix="", path=f"/system/bin:/vendor/bin:{HOST_PATH}")
         self.lead: Lead | None = None
+        self._ballast_fd: int | None = None
         self._files_fd = files_fd  # the phone's root again, but writable
 
     def argv(self, command: str) -> list[str]:
@@ -53,13 +59,29 @@ class NamespaceWorld:
     def room(self) -> int | None:
         return None
 
+    def fill(self, free_bytes: int | None) -> None:
+        if self._ballast_fd is not None:
+            os.close(self._ballast_fd)
+            self._ballast_fd = None
+        if free_bytes is None:
+            return
+        disk = os.statvfs(f"/{HOME}")
+        spare = disk.f_bavail * disk.f_frsize - free_bytes
+        if spare > 0:
+            # A file without a name, which no command finds and no restart forgets to remove.
+            self._ballast_fd = os.open(f"/{HOME}", os.O_TMPFILE | os.O_RDWR, 0o600)
+            os.posix_fallocate(self._ballast_fd, 0, spare)
+
     def rewrite(self, path: str, data: bytes) -> None:
         name = path.strip("/")
         # A file bound into /proc keeps its inode: it is rewritten in place.
         if name in _IN_PROC:
-            flags = os.O_WRONLY | os.O_TRUNC
-            with os.fdopen(os.open(_IN_PROC[name], flags, dir_fd=self._files_fd), "wb") as file:
-                file.write(data)
+            fd = os.open(_IN_PROC[name], os.O_WRONLY, dir_fd=self._files_fd)
+            try:
+                os.pwrite(fd, data, 0)
+                os.truncate(fd, len(data))  # after it, so that no reader finds nothing
+            finally:
+                os.close(fd)
         else:
             replace(name, data, folder_fd=self._files_fd)
 

@@ -10,10 +10,12 @@ import asyncio
 import os
 import signal
 import subprocess
+from contextlib import suppress
 
 from bench.virtual import procstat
 
 _HANGUP_SECONDS = 0.3  # how long a command may take to obey SIGHUP before it is killed
+_WATCH_SECONDS = 0.02  # between two looks for a process
 _ROUNDS = 20  # a session that still forks while it is killed is killed again
 
 
@@ -79,6 +81,37 @@ class Processes:
         self._exits[popen.pid] = exited
         return Child(popen.pid, exited)
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Signal every command that runs, with what it has started in its own group."""
+        for pid in self._exits:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+    async def kill_seen(self, pattern: str, after_s: float) -> None:
+        """Wait for a process whose command line holds `pattern`, and kill it `after_s` later.
+
+        A shell that was given the command as text is not meant. What is over by then is not
+        killed, and the next one is waited for.
+        """
+        while True:
+            seen = _matching(pattern)
+            if seen:
+                await asyncio.sleep(after_s)
+                left = [pid for pid in _matching(pattern) if pid in seen]
+                _signal_all(left, signal.SIGKILL)
+                if left:
+                    return
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def end_all(self) -> None:
+        """Kill everything that was ever started here and still runs."""
+        for _ in range(_ROUNDS):
+            running = _descendants()
+            if not running:
+                return
+            _signal_all(running, signal.SIGKILL)
+            await asyncio.sleep(0.01)
+
     def _reap(self) -> None:
         while True:
             try:
@@ -91,6 +124,31 @@ class Processes:
             if exited is not None and not exited.done():
                 code = os.waitstatus_to_exitcode(status)
                 exited.set_result(code if code >= 0 else 128 - code)
+
+
+def _descendants() -> list[int]:
+    """The living processes that come from this one."""
+    stats = {pid: procstat.read(pid) for pid in procstat.pids()}
+    parents = {pid: stat.parent for pid, stat in stats.items() if stat is not None}
+
+    def comes_from_here(pid: int) -> bool:
+        while pid in parents:
+            pid = parents[pid]
+            if pid == os.getpid():
+                return True
+        return False
+
+    alive = [pid for pid, stat in stats.items() if stat is not None and stat.alive]
+    return [pid for pid in alive if comes_from_here(pid)]
+
+
+def _matching(pattern: str) -> list[int]:
+    found = []
+    for pid in _descendants():
+        argv = procstat.command_line(pid)
+        if argv[1:2] != ["-c"] and pattern in " ".join(argv):
+            found.append(pid)
+    return found
 
 
 def _members(session: int) -> list[int]:

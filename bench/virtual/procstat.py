@@ -29,3 +29,12 @@ def read(pid: int | str) -> ProcStat | None:
 def pids() -> list[int]:
     """All processes that this one can see."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def command_line(pid: int) -> list[str]:
+    """A process's arguments; [] when it is gone or has none."""
+    try:
+        text = Path("/proc", str(pid), "cmdline").read_text("utf-8", errors="replace")
+    except OSError:
+        return []
+    return text.removesuffix("\0").split("\0") if text else []

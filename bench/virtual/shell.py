@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from bench.virtual.connection import Stream, StreamClosed
 from bench.virtual.processes import Child, Processes
+from bench.virtual.tamper import Send, Tamper, through
 from bench.virtual.world import World
 
 STDIN, STDOUT, STDERR, EXIT, CLOSE_STDIN, WINDOW_SIZE = range(6)
@@ -53,7 +54,13 @@ def parse_request(name: str, features: tuple[str, ...]) -> Request | None:
     )
 
 
-async def serve(stream: Stream, request: Request, world: World, processes: Processes) -> None:
+async def serve(
+    stream: Stream,
+    request: Request,
+    world: World,
+    processes: Processes,
+    tampers: list[Tamper],
+) -> None:
     """Run the command until it is over or the host leaves; then nothing of it is left."""
     start = _start_on_pipes if request.terminal is None else _start_on_terminal
     try:
@@ -61,7 +68,7 @@ async def serve(stream: Stream, request: Request, world: World, processes: Proce
     except OSError as error:  # a command of more than 128 KiB, no memory
         await _tell_refusal(stream, f"sh: {error.strerror}\n".encode(), request.framed)
         return
-    talk = asyncio.create_task(_talk(session, stream, request.framed))
+    talk = asyncio.create_task(_talk(session, stream, request.framed, tampers))
     leave = asyncio.create_task(stream.closed.wait())
     try:
         await asyncio.wait({talk, leave}, return_when=asyncio.FIRST_COMPLETED)
@@ -154,11 +161,18 @@ def _start_on_terminal(request: Request, world: World, processes: Processes) -> 
     return _Session(child, os.fdopen(ours, "wb", 0), [(STDOUT, output)], on_terminal=True)
 
 
-async def _talk(session: _Session, stream: Stream, framed: bool) -> None:
+async def _talk(session: _Session, stream: Stream, framed: bool, tampers: list[Tamper]) -> None:
     feed = asyncio.create_task(_feed(session, stream, framed))
     try:
         await asyncio.gather(
-            *(_pump(file, stream, kind if framed else None) for kind, file in session.outputs)
+            *(
+                _pump(
+                    file,
+                    _sender(stream, kind if framed else None),
+                    tampers if kind == STDOUT else [],
+                )
+                for kind, file in session.outputs
+            )
         )
         code = await session.child.exit_code()
         if framed:
@@ -168,14 +182,24 @@ async def _talk(session: _Session, stream: Stream, framed: bool) -> None:
         await asyncio.gather(feed, return_exceptions=True)
 
 
-async def _pump(file: BinaryIO, stream: Stream, kind: int | None) -> None:
+def _sender(stream: Stream, kind: int | None) -> Send:
+    async def send(data: bytes) -> None:
+        if data:
+            await stream.write(data if kind is None else _FRAME.pack(kind, len(data)) + data)
+
+    return send
+
+
+async def _pump(file: BinaryIO, onward: Send, tampers: list[Tamper]) -> None:
     """From the command to the host, until the command's side is closed."""
+    send, end = through(tampers, onward)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_CHUNK)
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
     try:
         while data := await _read(reader):
-            await stream.write(data if kind is None else _FRAME.pack(kind, len(data)) + data)
+            await send(data)
+        await end()
     finally:
         transport.close()
 

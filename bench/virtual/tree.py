@@ -22,6 +22,9 @@ PROPERTIES = "dev/__properties__"  # one file a property, as `getprop NAME` read
 DUMPS = "system/etc/virtual/dumpsys"
 CPUINFO = "system/etc/virtual/cpuinfo"
 MEMINFO = "system/etc/virtual/meminfo"
+BOOT_ID = "system/etc/virtual/boot_id"
+UPTIME = "system/etc/virtual/uptime"
+CLOCK_OFFSET = "system/etc/virtual/clock_offset_s"
 GETPROP = "system/etc/virtual/getprop"  # all properties, as `getprop` prints them
 
 FOLDERS = (HOME, "dev", "etc", "proc", "system/bin", "vendor/bin")
@@ -124,6 +127,9 @@ def _proc(profile: Profile) -> dict[str, Entry]:
     return {
         CPUINFO: File(cpuinfo(profile.cpu, _host_cpuinfo()).encode(), 0o644),
         MEMINFO: File(profile.meminfo.lstrip("\n").encode(), 0o644),
+        BOOT_ID: File(b"\n", 0o644),
+        UPTIME: File(b"\n", 0o644),
+        CLOCK_OFFSET: File(b"0\n"),
     }
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bench.virtual.tree import FOLDERS, Entry, Fidelity, Link
 
+HOST_TOOLS = "system/etc/virtual/host"  # what a script of the same name calls
 HOST_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 
 # What Android's toybox and toolbox offer; the host's own programs stand in where it has them.
@@ -22,7 +23,7 @@ killall ln logname ls lsof lsusb md5sum microcom mkdir mkfifo mktemp more mountp
 nice nl nohup nproc od paste patch pgrep pidof pkill pmap printenv printf ps pwd readlink realpath
 renice rev rm rmdir sed seq setsid sha1sum sha224sum sha256sum sha384sum sha512sum sleep sort split
 stat strings stty sum sync tac tail tar taskset tee test time timeout top touch tr true truncate
-tty uname uniq unix2dos unlink uptime usleep uudecode uuencode vi vmstat watch wc which whoami
+tty uname uniq unix2dos unlink usleep uudecode uuencode vi vmstat watch wc which whoami
 xargs xxd yes zcat
 """
 
@@ -50,6 +51,10 @@ class World(Protocol):
 
     def room(self) -> int | None:
         """Bytes that still fit under /data/local/tmp; None: the file system itself says so."""
+        ...
+
+    def fill(self, free_bytes: int | None) -> None:
+        """Leave only so much of /data/local/tmp free; None: all of its room again."""
         ...
 
     def rewrite(self, path: str, data: bytes) -> None:
@@ -81,7 +86,9 @@ def host_tools() -> dict[str, Entry]:
     for name in _TOOLS.split():
         target = applets.get(name) or shutil.which(name, path=HOST_PATH)
         if target is not None:
-            found[f"system/bin/{name}"] = Link(target)
+            # `date` has to be called by its name, but by the phone's own script
+            folder = HOST_TOOLS if name == "date" else "system/bin"
+            found[f"{folder}/{name}"] = Link(target)
     shells = ("mksh-static", "mksh", "sh")
     shell = next((path for name in shells if (path := shutil.which(name, path=HOST_PATH))), None)
     if shell is None:
