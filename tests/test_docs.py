@@ -38,7 +38,7 @@ def test_the_sweep_file_of_the_readme_can_be_read(tmp_path):
     (tmp_path / "s.toml").write_text(example)
     loaded = sweeps.load(tmp_path / "s.toml")
     assert len(loaded.models) == 17
-    assert len(loaded.configs) == 8
+    assert len(loaded.configs) == 16
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.toml")), ids=lambda p: p.name)
@@ -52,3 +52,11 @@ def test_the_readme_shows_a_real_session_of_a_virtual_phone():
     session = re.search(r"<!-- session.*?<!-- /session -->", text, re.DOTALL)[0]
     assert "[virtual]" in session
     assert "Trials:" in session
+
+
+def test_every_error_of_the_faq_is_one_that_the_tool_can_say():
+    sources = "".join(path.read_text() for path in (ROOT / "bench").rglob("*.py"))
+    page = (ROOT / "docs" / "faq.md").read_text()
+    for heading in re.findall(r"^## (.+)$", page, re.MULTILINE):
+        for part in heading.split("…"):
+            assert part.strip(" .") in sources, heading
