@@ -14,8 +14,15 @@ restore=$5
 . "$restore"
 shift 5
 
+# Whoever hangs up is dead, and has what was changed so far put back by somebody else: nothing
+# more is changed then.
+hung_up=
+trap 'hung_up=yes' HUP
+trap '' PIPE
+
 # change TARGET VALUE
 change() {
+  [ -z "$hung_up" ] || return
   get "$1"
   if [ "$1" = fixed-performance ]; then
     had=set
@@ -44,6 +51,7 @@ change() {
     kept=$before
     return
   }
+  [ -z "$hung_up" ] || return
   put "$1" set "$2"
   check "$1" "$2"
 }
@@ -92,7 +100,8 @@ if [ -f "$saved" ]; then
   say "$nonce end"
   exit 0
 fi
-kept="owner$tab$owner"
+head="owner$tab$owner$tab$$"
+kept=$head
 for setting in "$@"; do
   case $setting in
     # 1 plugged in, 2 USB, 4 wireless, as bits
@@ -108,5 +117,5 @@ for setting in "$@"; do
     *) report refused "$setting" "prepare.sh knows no such setting" ;;
   esac
 done
-[ "$kept" = "owner$tab$owner" ] && rm -f "$saved"
+[ "$kept" = "$head" ] && rm -f "$saved"
 say "$nonce end"

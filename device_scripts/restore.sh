@@ -6,7 +6,7 @@
 # SAVED is the file in which prepare.sh keeps old values, one line a setting, each field but
 # the last without a tab in it:
 #
-#     owner TAB WHO                              the first line
+#     owner TAB WHO TAB PROCESS                  the first line; PROCESS is prepare.sh
 #     TARGET TAB HAD TAB OURS TAB OLD            HAD: set, missing, or unknown
 #
 # A setting that still has our value gets the old one back; one that somebody else has
@@ -129,18 +129,36 @@ keep() {
 
 flush() { fsync "$1" 2>/dev/null || sync; }
 
+# A prepare.sh that nobody listens to any more ends after the change that it is at.
+wait_for() {
+  case $1 in '' | 0* | *[!0-9]*) return ;; esac
+  left=20
+  while [ "$left" -gt 0 ] && kill -0 "$1" 2>/dev/null; do
+    sleep 1
+    left=$((left - 1))
+  done
+}
+
 restore_all() {
   [ -f "$saved" ] || return
+  IFS= read -r line <"$saved"
+  case $line in
+    "owner$tab"*)
+      fields=${line#*"$tab"}
+      if [ -n "$owner" ] && [ "${fields%%"$tab"*}" != "$owner" ]; then
+        report busy owner "$fields"
+        return
+      fi
+      wait_for "${fields#*"$tab"}"
+      [ -f "$saved" ] || return
+      ;;
+  esac
   rest=
   count=0
   while IFS= read -r line <&3; do
     target=${line%%"$tab"*}
     fields=${line#*"$tab"}
     if [ "$target" = owner ]; then
-      if [ -n "$owner" ] && [ "$fields" != "$owner" ]; then
-        report busy owner "$fields"
-        return
-      fi
       rest=$line
       continue
     fi
@@ -201,6 +219,7 @@ restore_one() {
 }
 
 if [ -z "$preparing" ]; then
+  trap '' HUP PIPE # nobody has to listen
   restore_all
   say "$nonce end"
 fi

@@ -324,6 +324,19 @@ def test_the_first_error_is_the_one_that_is_told(tmp_path: Path) -> None:
     assert "still changed" in caught.value.__notes__[0]
 
 
+def test_a_script_that_is_hung_up_on_changes_nothing_more(tmp_path: Path) -> None:
+    phone = phone_with(tmp_path)
+    before = phone.snapshot()
+    settings = (phone.bin / "settings").read_text()
+    # The first change comes with a hang-up, as adbd sends it to the shell alone.
+    phone.add_tool("settings", f"[ $1 = put ] && kill -HUP $(cat {tmp_path}/shell); {settings}")
+    phone.add_tool("fsync", f"[ -f {tmp_path}/shell ] || echo $PPID >{tmp_path}/shell")
+    left_behind(phone)
+    assert phone.snapshot() == before | {"global/stay_on_while_plugged_in": b"7"}
+    restore_leftovers(phone)
+    assert phone.snapshot() == before
+
+
 # --- restoring ----------------------------------------------------------------------------
 
 

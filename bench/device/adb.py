@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from bench.device.adb_phone import AdbPhone
 from bench.device.parse.devices import Listed, parse_devices
 from bench.device.server import AdbServer
@@ -27,7 +30,7 @@ def usable_phones(server: AdbServer) -> list[Listed]:
     if usable:
         return usable
     if not listed:
-        raise DeviceError("No phone is connected.", next_step=_CHECK_PHONE)
+        raise no_phone()
     if len(listed) == 1:
         raise trouble(listed[0])
     states = ", ".join(f"{phone.serial!r} ({phone.state})" for phone in listed)
@@ -48,16 +51,26 @@ def connect_listed(
     """`connect` with a list of the server's phones at hand."""
     named = [phone for phone in listed if phone.serial == serial]
     if not named:
-        if not listed:
-            raise DeviceError(f"{serial!r} is not connected; no phone is.", next_step=_CHECK_PHONE)
-        others = ", ".join(repr(phone.serial) for phone in listed)
-        raise DeviceError(f"{serial!r} is not connected.", next_step=f"Connected: {others}.")
+        raise not_connected(name or serial, [phone.serial for phone in listed])
     if len(named) > 1:
         raise DeviceError(
-            f"{len(named)} connected phones call themselves {serial!r}.",
+            f"{len(named)} connected phones call themselves {(name or serial)!r}.",
             next_step="Unplug all but one of them.",
         )
     if named[0].state != "device":
-        raise trouble(named[0])
+        raise trouble(replace(named[0], serial=name or serial))
     features = server.query(f"host-serial:{serial}:features").split(",")
     return AdbPhone(serial, frozenset(features), host=server.host, port=server.port, name=name)
+
+
+def no_phone() -> DeviceError:
+    """What to say where no phone is listed at all."""
+    return DeviceError("No phone is connected.", next_step=_CHECK_PHONE)
+
+
+def not_connected(name: str, others: Sequence[str] = ()) -> DeviceError:
+    """What to say of a phone that is not listed, where perhaps others are."""
+    if not others:
+        return DeviceError(f"{name!r} is not connected; no phone is.", next_step=_CHECK_PHONE)
+    there = ", ".join(repr(other) for other in others)
+    return DeviceError(f"{name!r} is not connected.", next_step=f"Connected: {there}.")

@@ -56,24 +56,9 @@ class AdbServer:
     def query(self, service: str, *, deadline_s: float = _QUERY_S) -> str:
         """Ask the server itself; its answer. DeviceError with its reason when it refuses."""
         try:
-            with Wire.open(self.host, self.port, time.monotonic() + deadline_s) as wire:
-                wire.request(service)
-                return wire.block().decode("utf-8", "replace")
+            return self._ask(service, deadline_s)
         except Refused as error:
             raise DeviceError(f"The adb server refused: {printable(str(error))}.") from error
-        except WireTimeout as error:
-            raise DeviceError(
-                f"The adb server at {self} did not answer {service!r} in {deadline_s:g} s.",
-                next_step="Restart it with `adb kill-server`.",
-            ) from error
-        except WireGarbage as error:
-            what = f"What listens at {self} is no adb server: {printable(str(error))}."
-            raise DeviceError(what, next_step="Set ANDROID_ADB_SERVER_PORT.") from error
-        except (WireEnded, WireAborted) as error:
-            raise DeviceError(
-                f"No adb server answers at {self}: {printable(str(error))}.",
-                next_step="Start it with `adb start-server`.",
-            ) from error
 
     def is_up(self) -> bool:
         try:
@@ -83,7 +68,11 @@ class AdbServer:
         return True
 
     def connect_tcp(self, address: str) -> None:
-        """Have the server connect to a phone at `host:port`, and wait until it is usable."""
+        """Have the server connect to a phone at `host:port`, and wait until it is usable.
+
+        Without a port it is adb's own, 5555.
+        """
+        address = address if _ADDRESS.fullmatch(address) else f"{address}:5555"
         for _ in range(_CONNECT_ATTEMPTS):
             answer = self.query(f"host:connect:{address}", deadline_s=_CONNECT_S)
             # The server calls each failure a success, and says it in words only.
@@ -111,20 +100,45 @@ class AdbServer:
                 f"{address!r} and {code!r} are not HOST:PORT and a code.",
                 next_step="Both stand in Wireless debugging, Pair device with pairing code.",
             )
-        answer = self.query(f"host:pair:{code}:{address}", deadline_s=_PAIR_S)
-        if not answer.startswith("Successfully paired"):
-            reason = printable(answer.removeprefix("Failed: ")).rstrip(".")
-            raise DeviceError(
-                f"adb can't pair with {address!r}: {reason}.",
-                next_step="The code and the port change each time that the phone's dialog opens: "
-                "keep it open, and type what it shows.",
+        try:
+            answer = self._ask(f"host:pair:{code}:{address}", _PAIR_S)
+        except Refused as error:
+            answer = str(error)
+        if answer.startswith("Successfully paired"):
+            return printable(answer)
+        reason = printable(answer.removeprefix("Failed: ")).rstrip(".")
+        if "unknown" in reason:
+            next_step = "Pairing came with version 30 of Android's platform tools."
+        else:
+            next_step = (
+                "The code and the port change each time that the phone's dialog opens: "
+                "keep it open, and type what it shows."
             )
-        return printable(answer)
+        raise DeviceError(f"adb can't pair with {address!r}: {reason}.", next_step=next_step)
 
     def disconnect_tcp(self, address: str) -> None:
         """Have the server forget a phone at `host:port`; harmless when it knows none there."""
         with contextlib.suppress(DeviceError):
             self.query(f"host:disconnect:{address}")
+
+    def _ask(self, service: str, deadline_s: float) -> str:
+        """Its answer, or Refused with the reason as it gave it."""
+        try:
+            with Wire.open(self.host, self.port, time.monotonic() + deadline_s) as wire:
+                wire.request(service)
+                return wire.answer().decode("utf-8", "replace")
+        except WireTimeout as error:
+            raise DeviceError(
+                f"The adb server at {self} did not answer {service!r} in {deadline_s:g} s.",
+                next_step="Restart it with `adb kill-server`.",
+            ) from error
+        except WireGarbage as error:
+            what = f"What listens at {self} is no adb server: {printable(str(error))}."
+            raise DeviceError(what, next_step="Set ANDROID_ADB_SERVER_PORT.") from error
+        except (WireEnded, WireAborted) as error:
+            raise DeviceError(
+                f"No adb server answers at {self}.", next_step="Start it with `adb start-server`."
+            ) from error
 
     def _settled_state(self, serial: str, *, quick: bool) -> str:
         """The phone's state, once it is usable or won't be soon."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from bench.device.adb import connect_listed, list_phones
+from bench.device.adb import connect_listed, list_phones, not_connected
 from bench.device.adb_phone import AdbPhone
 from bench.device.describe import Inspection, inspect, read_load, read_state
 from bench.device.parse.devices import Listed
@@ -46,7 +46,8 @@ def survey(
 
     None is the user's own server; phones of others are named HOST:PORT/SERIAL. `serials`
     narrows it to phones of these names. With `load_s` processes are watched for so long.
-    All phones are asked at the same time. DeviceError when no server can be asked.
+    All phones are asked at the same time. DeviceError when no server can be asked, or a phone
+    that is named is not listed.
     """
     found: list[_Asked] = []
     lost: list[Seen] = []
@@ -57,6 +58,10 @@ def survey(
             if len(servers) == 1:
                 raise
             lost.append(Seen(serials=(f"{server or 'adb'}/",), trouble=error))
+    names = [str(one.target) for one in found]
+    for serial in serials:
+        if serial not in names:
+            raise not_connected(serial, names)
     asked = [one for one in found if not serials or str(one.target) in serials]
     return [*_merged(_ask_all(asked, load_s)), *lost]
 
@@ -68,13 +73,11 @@ def same_phone(one: Seen, other: Seen) -> bool:
     phones share numbers that are on no list of bogus ones.
     """
     a, b = one.device, other.device
-    if a is None or b is None:
+    if a is None or b is None or (a.identity, a.model) != (b.identity, b.model):
         return False
-    if a.virtual or b.virtual:  # a virtual phone's kernel is its host's
-        return a.identity is not None and a.identity == b.identity
-    if one.boot_id is not None and other.boot_id is not None:
-        return one.boot_id == other.boot_id
-    return a.identity is not None and (a.identity, a.model) == (b.identity, b.model)
+    if a.virtual or b.virtual or None in (one.boot_id, other.boot_id):
+        return a.identity is not None  # a virtual phone's kernel is its host's
+    return one.boot_id == other.boot_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,9 +160,18 @@ class Wire:
         if status != b"OKAY":
             raise WireGarbage(f"{status!r} instead of OKAY or FAIL")
 
+    def answer(self) -> bytes:
+        """A text, or after all a failure: some services fail once they were agreed to."""
+        digits = self.receive_exactly(4)
+        if digits == b"FAIL":
+            raise Refused(self.block().decode("utf-8", "replace"))
+        return self._text(digits)
+
     def block(self) -> bytes:
         """A text with its length in four hex digits before it."""
-        digits = self.receive_exactly(4)
+        return self._text(self.receive_exactly(4))
+
+    def _text(self, digits: bytes) -> bytes:
         if not re.fullmatch(rb"[0-9A-Fa-f]{4}", digits):
             raise WireGarbage(f"{digits!r} instead of a length")
         return self.receive_exactly(int(digits, 16))

@@ -33,5 +33,5 @@ def parse_report(text: str, nonce: str) -> tuple[list[Said], bool]:
 
 def parse_owner(saved: str) -> str | None:
     """Who prepared a phone, from the first line of its file of old values."""
-    match = re.match(r"owner\t([\w.:-]{1,100})\n", saved, re.ASCII)
+    match = re.match(r"owner\t([\w.:-]{1,100})[\t\n]", saved, re.ASCII)
     return None if match is None else match[1]
