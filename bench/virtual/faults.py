@@ -190,7 +190,7 @@ def _drop(faults: Faults, order: Order) -> None:
     elif order.pattern:
 
         def cut_later() -> None:
-            asyncio.get_running_loop().call_later(order.seconds("after_ms"), faults.phone.cut)
+            faults.start("drop", _cut_after(faults.phone, order.seconds("after_ms")))
 
         _tamper(faults, order, cut_later)
     elif order["after_ms"]:
