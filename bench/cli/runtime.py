@@ -84,11 +84,25 @@ def add(
         list[Path],
         typer.Argument(help="A libLiteRt.so, a benchmark_model, or an .aar or .whl of LiteRT."),
     ],
+    npu: Annotated[
+        bool,
+        typer.Option(
+            "--npu",
+            help="The files are LiteRT's dispatch library for an NPU and its vendor's libraries.",
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Keep binaries of your own for the phones that they fit; they go before fetched ones."""
     from bench import runtime
 
+    if npu:
+        abi, libraries = runtime.add_npu(files)
+        if json:
+            print_json(libraries)
+        else:
+            print(f"Kept for the NPU of {abi}: {', '.join(one.name for one in libraries)}")
+        return
     kept: list[Kept] = []
     for file in files:
         found = runtime.add(file)

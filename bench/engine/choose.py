@@ -92,7 +92,7 @@ def _benchmark_model(device: Device, may_fetch: MayFetch, *, why: str) -> Benchm
             raise
         runtime.fetch(device.abis[0], "benchmark_model")
         kept = runtime.find_benchmark_model(device.abis, device.libc)
-    return BenchmarkModel(kept, device.abis[0], why)
+    return BenchmarkModel(kept, device.abis[0], why, runtime.npu_libraries(device.abis[0]))
 
 
 def _at_hand(device: Device) -> BenchmarkModel | None:
@@ -100,4 +100,5 @@ def _at_hand(device: Device) -> BenchmarkModel | None:
         kept = runtime.find_benchmark_model(device.abis, device.libc)
     except RuntimeMissing:
         return None
-    return BenchmarkModel(kept, device.abis[0], "bench-runner lacks the delegate")
+    why = "bench-runner lacks the delegate"
+    return BenchmarkModel(kept, device.abis[0], why, runtime.npu_libraries(device.abis[0]))

@@ -16,6 +16,7 @@ from bench.runtime.contract import (
     parse_document,
     runner_argv,
 )
+from bench.runtime.npu import NpuLibrary, add_npu, npu_libraries
 from bench.runtime.official import TOOLS, Tool
 from bench.runtime.provision import add, fetch
 from bench.runtime.self_test import judge_self_test, self_test_argv, self_test_model
@@ -27,15 +28,18 @@ __all__ = [
     "Available",
     "Binaries",
     "Kept",
+    "NpuLibrary",
     "RunnerReport",
     "Tensor",
     "Tool",
     "add",
+    "add_npu",
     "fetch",
     "find",
     "find_benchmark_model",
     "judge_self_test",
     "list_available",
+    "npu_libraries",
     "parse_document",
     "recorded",
     "runner_argv",

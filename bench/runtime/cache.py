@@ -83,8 +83,8 @@ def keep(
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _put(path, content, 0o644 if found.tool == "library" else 0o755)
-        _put(folder / f"{path.name}.json", msgspec.json.encode(record), 0o644)
+        put(path, content, 0o644 if found.tool == "library" else 0o755)
+        put(folder / f"{path.name}.json", msgspec.json.encode(record), 0o644)
     except OSError as error:
         raise UsageError(f"{str(folder)!r} can't be written: {error.strerror}.") from error
     return record
@@ -108,7 +108,7 @@ def _folder(source: Source, abi: str, libc: Libc) -> Path:
     return cache_folder() / source / f"{abi}-{libc}"
 
 
-def _put(path: Path, content: bytes, mode: int) -> None:
+def put(path: Path, content: bytes, mode: int) -> None:
     """Written as a whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,7 +21,15 @@ from bench.records import (
     Reported,
     RunnerIdentity,
 )
-from bench.runtime import FP16_FLAGS, Binaries, Kept, benchmark_model, parse_document, runner_argv
+from bench.runtime import (
+    FP16_FLAGS,
+    Binaries,
+    Kept,
+    NpuLibrary,
+    benchmark_model,
+    parse_document,
+    runner_argv,
+)
 
 PROFILED = 20  # inferences; enough for shares of a percent, and no phone grows hot of it
 LAST_SDK_WITH_NNAPI = 34  # Android 14; NNAPI's delegate was taken out of LiteRT for later ones
@@ -162,19 +172,32 @@ class BenchmarkModel:
 
     result_file = f"{WORK_DIR}/benchmark_model.result"
 
-    def __init__(self, kept: Kept, abi: str, why: str | None) -> None:
+    def __init__(
+        self, kept: Kept, abi: str, why: str | None, npu: Sequence[NpuLibrary] = ()
+    ) -> None:
         self.identity = RunnerIdentity(
             name="benchmark_model", why=why, version=kept.version, sha256=kept.sha256, abi=abi
         )
         self._binary = PhoneFile(
             Path(kept.path), kept.sha256, content_path("benchmark_model", kept.sha256), 0o755
         )
-        self.files = (self._binary,)
+        digest = hashlib.sha256("".join(one.sha256 for one in npu).encode()).hexdigest()[:12]
+        self._npu = f"{WORK_DIR}/npu-{digest}" if npu else None
+        self.files = (
+            self._binary,
+            *(
+                PhoneFile(Path(one.path), one.sha256, f"{self._npu}/{one.name}", 0o644)
+                for one in npu
+            ),
+        )
         self._flags: benchmark_model.Tool = "tflite"
 
     def cannot(self, config: Config, device: Device) -> str | None:
-        if config.delegate == "npu":
-            return "delegate npu: no NPU library is at hand for this phone."
+        if config.delegate == "npu" and self._npu is None:
+            return (
+                "delegate npu: no vendor's library is at hand;"
+                " `bench runtime add --npu FILE...` keeps it."
+            )
         if config.delegate == "none" and self._flags == "litert":
             return "delegate none: this benchmark_model can't do without XNNPACK."
         if config.xnnpack != "default":
@@ -193,16 +216,25 @@ class BenchmarkModel:
         cpu_mask: str | None,
         profile: bool,
     ) -> list[str]:
-        return benchmark_model.benchmark_model_argv(
+        on_npu = config.delegate == "npu"
+        argv = benchmark_model.benchmark_model_argv(
             binary=self._binary.remote,
             model=model,
             config=config,
             precision=precision,
             result_file=self.result_file,
-            tool=self._flags,
+            tool="litert" if on_npu else self._flags,
+            extra=self._npu_flags() if on_npu else None,
             cpu_mask=cpu_mask,
             profile=profile,
         )
+        # The vendor's libraries find each other, and their part on the DSP, by these.
+        paths = [f"LD_LIBRARY_PATH={self._npu}", f"ADSP_LIBRARY_PATH={self._npu}"]
+        return ["env", *paths, *argv] if on_npu else argv
+
+    def _npu_flags(self) -> dict[str, str]:
+        folder = self._npu or ""
+        return {"dispatch_library_path": folder, "compiler_plugin_library_path": folder}
 
     def read(
         self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
