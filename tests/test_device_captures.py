@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
 
+from bench.device.fitness import is_emulator
 from bench.device.parse.battery import Battery, parse_battery
 from bench.device.parse.cpufreq import parse_cpus
 from bench.device.parse.cpuinfo import parse_cpuinfo
 from bench.device.parse.devices import Listed, parse_devices
 from bench.device.parse.df import parse_df
 from bench.device.parse.getprop import parse_getprop
-from bench.device.parse.identity import abis, identity, soc
+from bench.device.parse.identity import abis, identity, soc, told
 from bench.device.parse.power import parse_screen
 from bench.device.parse.proc import parse_meminfo
+from bench.device.parse.rights import parse_root
 from bench.device.parse.thermal import parse_thermalservice
 from bench.device.parse.zones import parse_zones
+from bench.records import Device
 
 CAPTURES = Path(__file__).parents[2] / "shared" / "phone_captures"
 pytestmark = pytest.mark.skipif(not CAPTURES.is_dir(), reason="no captures beside the checkout")
@@ -300,3 +304,40 @@ def test_every_parser_survives_every_capture_also_cut_anywhere(name: str) -> Non
             assert all(-40 < celsius < 150 for celsius in temps.values())
         level = parse_battery(part).level
         assert level is None or 0 <= level <= 100
+
+
+# --- what is told of it -------------------------------------------------------------------
+
+
+def test_the_table_of_devices_is_what_the_parsers_read() -> None:
+    root = Path(__file__).parents[1]
+    spec = importlib.util.spec_from_file_location("make_devices", root / "docs/make_devices.py")
+    assert spec is not None
+    assert spec.loader is not None
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    page = (root / "docs" / "devices.md").read_text()
+    assert maker.table(CAPTURES) in page, "run: python docs/make_devices.py"
+
+
+@pytest.mark.parametrize(
+    ("printed_id", "root"),
+    [
+        ("uid=2000(shell) gid=2000(shell) groups=2000(shell),1004(input)", "no"),
+        ("uid=0(root) gid=0(root) groups=0(root) context=u:r:su:s0", "adbd"),
+    ],
+)
+def test_ids_that_phones_printed_tell_root(printed_id: str, root: str) -> None:
+    printed = capture("adb_host/shell_id.txt").split("\n")
+    lines = [line.rpartition(" | ")[2] for line in printed if printed_id in line]
+    assert lines
+    assert {parse_root(line) for line in lines} == {root}
+
+
+def test_an_emulator_is_found_out_and_phones_are_not_accused() -> None:
+    for name in captures("*/getprop*.txt"):
+        props = parse_getprop(capture(name))
+        device = Device(
+            serial="S", virtual=False, model=told(props, "ro.product.model"), soc=soc(props, None)
+        )
+        assert is_emulator(device) == name.startswith("emulator_sdk"), name

@@ -10,10 +10,13 @@ from bench.device.parse.text import printable
 _NO_SERIAL = {"unknown", "null", "0", "1234567", "0123456789", "123456789abcdef"}
 _NO_SERIAL |= {"0123456789abcdef", "1234567890abcdef", "1234567890"}
 
-# Names of a family, or of something else, where the chip's name is due: "exynos5" stands on
-# seven different chips, "msm8960" also on APQ8064, "msm8660" on MSM8260A, "msm8952" on
-# MSM8956, "qcom" on all of Qualcomm's.
+# Names of a family, of a board, or of something else, where the chip's name is due: "exynos5"
+# stands on seven different chips, "msm8960" also on APQ8064, "msm8660" on MSM8260A, "msm8952" on
+# MSM8956, "qcom" on all of Qualcomm's, "lito" on SM6350 as on SM7250, "sm6150" on SM7150,
+# "lahaina" on SM7325, "pineapple" on SM8635, "msmnile" on SA8155P.
 _NO_CHIP = {"exynos5", "msm8960", "msm8660", "msm8952", "qcom", "gmin", "tegra", "unknown"}
+_NO_CHIP |= {"lito", "sm6150", "lahaina", "pineapple", "msmnile", "bengal", "holi", "taro"}
+_NO_CHIP |= {"atm702x", "moorefield", "polaris", "tegra210_dragon"}
 
 _CHIP = re.compile(
     r"\b(?P<maker>MSM|APQ|SDM|SM|QCS|QCM) ?(?P<number>[0-9]{3,4}\w*(?:-[A-Z]{2})?)"
