@@ -18,4 +18,9 @@ def virtual_station(profile: str = "flagship") -> Iterator[tuple[Station, AdbSer
         server.connect_tcp(booted.serial)
         phone = connect(booted.serial, server)
         device = describe(phone)
-        yield Station(phone, device, (BenchRunner(runtime.find(device.abis, device.libc)),)), server
+        yield (
+            Station(
+                booted.serial, phone, device, (BenchRunner(runtime.find(device.abis, device.libc)),)
+            ),
+            server,
+        )

@@ -340,3 +340,24 @@ def test_a_sweep_on_an_emulated_arm_phone_runs_and_never_shows_a_latency(folder,
     assert (trial.status, trial.runner.abi) == ("ok", "arm64-v8a")
     assert "median ms" in bench("show", "results", folder=folder).stdout
     assert "net " not in bench("show", "results", folder=folder).stdout
+
+
+def test_phones_of_several_adb_servers_join_one_sweep(folder, server, phone):
+    with private_server() as elsewhere, virtual.booted("midrange") as other:
+        elsewhere.connect_tcp(other.serial)
+        there = f"{elsewhere.host}:{elsewhere.port}/{other.serial}"
+        done = bench("sweep", "tiny.toml", "--device", phone.serial, "--device", there,
+                     folder=folder, server=server)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert there in done.stdout
+    trials = trials_of(folder)
+    assert len(trials) == 4
+    assert len({trial.device for trial in trials}) == 2
+
+
+def test_one_phone_by_two_names_is_measured_once(folder, server, phone):
+    again = f"{server.host}:{server.port}/{phone.serial}"
+    done = bench("sweep", "tiny.toml", "--device", phone.serial, "--device", again,
+                 folder=folder, server=server)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(trials_of(folder)) == 2

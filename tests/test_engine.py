@@ -311,7 +311,7 @@ def test_a_model_that_its_check_found_wrong_is_failed_and_never_started(rig):
         check=Check(runtime="ai-edge-litert", reason="all its outputs are zero"),
     )
     runner = BenchRunner(runtime.find(("x86_64",), "glibc"))
-    station = Station(phone, describe(phone), (runner,))
+    station = Station("FAKE1", phone, describe(phone), (runner,))
     planned = sweeps.plan_trials(loaded, [wrong.name])[0]
     trial = run_trial(station, planned, wrong, loaded.precision).trial
     assert (trial.status, trial.stage) == ("failed", "check")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from bench.cli.progress import Screen
 from bench.cli.screen import HostRuntime, complain, warn
 
 if TYPE_CHECKING:
-    from bench.device import AdbServer
+    from bench.device import Phone
     from bench.engine import Connect, Outcome
 
 VIRTUAL = "virtual"
@@ -32,7 +33,8 @@ def sweep(
         list[str] | None,
         typer.Option(
             metavar="SERIAL",
-            help="A phone's serial, or virtual[:PROFILE[:ABI]] for a virtual phone that is booted"
+            help="A phone's serial (HOST:PORT/SERIAL at another adb server), or"
+            " virtual[:PROFILE[:ABI]] for a virtual phone that is booted"
             " for the sweep and taken down after. Repeatable. Without it: every connected phone.",
         ),
     ] = None,
@@ -95,23 +97,24 @@ def _phones(wanted: Sequence[str]) -> Iterator[tuple[list[str], Connect]]:
 
     virtual = [name for name in wanted if name.split(":")[0] == VIRTUAL]
     real = [name for name in wanted if name not in virtual]
-    servers: dict[str, AdbServer] = {}
+    reach: dict[str, Callable[[], Phone]] = {}
     with contextlib.ExitStack() as stack:
         if virtual:
-            servers |= _boot(virtual, stack)
-        if real or not wanted:
+            reach |= _boot(virtual, stack)
+        if not wanted:
             users = device.default_server()
-            serials = real or [phone.serial for phone in device.usable_phones(users)]
-            servers |= dict.fromkeys(serials, users)
-        yield list(servers), lambda serial: device.connect(serial, servers[serial])
+            real = [phone.serial for phone in device.usable_phones(users)]
+        for name in real:
+            reach[name] = functools.partial(device.connect_target, name)
+        yield list(reach), lambda name: reach[name]()
 
 
-def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbServer]:
+def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, Callable[[], Phone]]:
     """Boot virtual phones into the stack, on an adb server of their own, never the user's."""
     from bench import device, virtual
 
     server = stack.enter_context(device.private_server())
-    booted: dict[str, AdbServer] = {}
+    booted: dict[str, Callable[[], Phone]] = {}
     for number, name in enumerate(names, start=1):
         _, _, wanted = name.partition(":")
         profile, _, abi = wanted.partition(":")
@@ -120,7 +123,7 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, AdbSer
         booting = virtual.booted(profile or "flagship", abi=abi or None, serialno=serialno)
         phone = stack.enter_context(booting)
         server.connect_tcp(phone.serial)
-        booted[phone.serial] = server
+        booted[phone.serial] = functools.partial(device.connect, phone.serial, server)
     return booted
 
 

@@ -51,7 +51,7 @@ __all__ = [
 
 def run_sweep(
     sweep: Sweep,
-    serials: Sequence[str],
+    targets: Sequence[str],
     *,
     connect: Connect,
     results: Path = Path("results"),
@@ -69,7 +69,7 @@ def run_sweep(
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
     models = make_models(sweep, host_runtime)
-    stations = stations_of(serials, connect, sweep.runner, may_fetch)
+    stations = stations_of(targets, connect, sweep.runner, may_fetch)
     plan = plan_of(sweep, models, stations)
     writer, done = open_run(sweep, plan, stations, models, results, resume)
     try:

@@ -26,7 +26,7 @@ from bench.trial import Station, why_skipped
 if TYPE_CHECKING:
     from bench.zoo.host import HostRuntime
 
-Connect = Callable[[str], Phone]  # a serial to a phone that answers, or DeviceError
+Connect = Callable[[str], Phone]  # what was asked for to a phone that answers, or DeviceError
 
 
 def make_models(sweep: Sweep, host_runtime: HostRuntime | None = None) -> tuple[Model, ...]:
@@ -77,17 +77,17 @@ def model_cache() -> Path:
 
 
 def stations_of(
-    serials: Sequence[str], connect: Connect, wanted: Wanted, may_fetch: MayFetch
+    targets: Sequence[str], connect: Connect, wanted: Wanted, may_fetch: MayFetch
 ) -> list[Station]:
     """Reach and describe every phone, and settle its runners, before any is measured."""
     stations: dict[str, Station] = {}
-    for serial in serials:
-        phone = connect(serial)
+    for target in targets:
+        phone = connect(target)
         device = describe(phone)
         if device_id(device) in stations:  # the same phone by cable and by network
             continue
         runners = runners_for(phone, device, wanted, may_fetch)
-        stations[device_id(device)] = Station(phone, device, runners)
+        stations[device_id(device)] = Station(target, phone, device, runners)
     return list(stations.values())
 
 

@@ -160,7 +160,7 @@ class _Worker(threading.Thread):
         give_up_at = time.monotonic() + self._patience.return_within_s
         while not self._stop_asked.wait(self._patience.poll_s):
             try:
-                return self._connect(self._station.device.serial)
+                return self._connect(self._station.target)
             except DeviceError as error:
                 if time.monotonic() > give_up_at:
                     raise DeviceLost(

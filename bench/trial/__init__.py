@@ -29,6 +29,7 @@ SMALL_S = 20.0  # for a command that does next to nothing
 class Station(NamedTuple):
     """A phone that is ready for trials: reached, described, and with runners that fit it."""
 
+    target: str  # how the phone was asked for, and will be if it goes away
     phone: Phone
     device: Device
     runners: tuple[Runner, ...]  # the first that can run a config runs it
