@@ -361,3 +361,16 @@ def test_one_phone_by_two_names_is_measured_once(folder, server, phone):
                  folder=folder, server=server)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(trials_of(folder)) == 2
+
+
+def test_events_are_printed_as_json_one_a_line(folder, server, phone):
+    done = bench("sweep", "tiny.toml", "--json", folder=folder, server=server)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event"] for event in events] == [
+        "sweep_started", "trial_started", "trial_ended", "trial_started", "trial_ended",
+        "phone_done",
+    ]  # fmt: skip
+    assert events[0]["devices"][0]["virtual"] is True
+    assert events[2]["trial"]["virtual"] is True
+    assert len(events[2]["trial"]["measurement"]["samples_us"]) >= 5

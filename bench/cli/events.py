@@ -1,0 +1,46 @@
+"""A sweep's events as JSON, one object a line, for programs that start sweeps."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from bench.records import device_id
+
+if TYPE_CHECKING:
+    from bench.engine import Event
+
+
+def print_event(event: Event) -> None:
+    """Print one event of `bench.engine`; its `event` key names what it is."""
+    sys.stdout.write(msgspec.json.encode(_told(event)).decode() + "\n")
+    sys.stdout.flush()
+
+
+def _told(event: Event) -> dict[str, Any]:
+    from bench import engine
+
+    match event:
+        case engine.SweepStarted():
+            return {
+                "event": "sweep_started",
+                "path": str(event.path),
+                "devices": list(event.devices),
+                "runners": list(event.runners),
+                "models": [model.name for model in event.models],
+                "trials": len(event.plan.trials) * len(event.devices),
+                "done": event.done,
+                "skips": dict(event.skips),
+            }
+        case engine.TrialStarted(device, planned):
+            return {"event": "trial_started", "device": device_id(device), "planned": planned}
+        case engine.TrialEnded(device, trial):
+            return {"event": "trial_ended", "device": device_id(device), "trial": trial}
+        case engine.PhoneWaited(device, reason):
+            return {"event": "phone_waited", "device": device_id(device), "reason": reason}
+        case engine.PhoneStopped(device, error):
+            return {"event": "phone_stopped", "device": device_id(device), "error": str(error)}
+        case engine.PhoneDone(device):
+            return {"event": "phone_done", "device": device_id(device)}
