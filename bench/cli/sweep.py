@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.cli.events import print_event
 from bench.cli.progress import Screen
 from bench.cli.screen import HostRuntime, complain, warn
 
@@ -58,6 +59,9 @@ def sweep(
     ] = "ai-edge-litert",
     report: Annotated[bool, typer.Option(help="Render the HTML report at the end.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print events as they happen, one JSON object a line.")
+    ] = False,
 ) -> None:
     """Run a sweep on phones and keep every sample.
 
@@ -69,23 +73,23 @@ def sweep(
     from bench.sweep import load
 
     loaded = load(sweep_file)
-    with _phones(device or []) as (serials, connect), Screen(quiet) as screen:
+    with _phones(device or []) as (targets, connect), Screen(quiet or json) as screen:
         outcome = run_sweep(
             loaded,
-            serials,
+            targets,
             connect=connect,
             results=results,
             resume=resume,
             may_fetch=lambda abi: _may_fetch(abi, fetch),
             host_runtime=host_runtime,
-            on_event=screen.show,
+            on_event=print_event if json else screen.show,
         )
-    _say_how_it_ended(outcome, screen.doubtful, sweep_file, quiet)
+    _say_how_it_ended(outcome, screen.doubtful, sweep_file, quiet or json)
     if report and not outcome.interrupted:
         from bench.report import render_report
 
         path = render_report(outcome.path)
-        if not quiet:
+        if not (quiet or json):
             print(f"Report:  {path}")
     raise typer.Exit(_exit_code(outcome))
 
