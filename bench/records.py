@@ -103,6 +103,19 @@ class Published(Record, frozen=True, kw_only=True):
         _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
 
 
+class Measured(Record, frozen=True, kw_only=True):
+    """An accuracy that a user measured of this very file; never the same as a published one."""
+
+    top1_error_pct: float
+    dataset: str  # and which part of it
+    runtime: str  # that ran the model on it, and its version
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
+        for what, told in (("dataset", self.dataset), ("runtime", self.runtime)):
+            _require(0 < len(told.strip()) <= 200, f"{what} is a text of 1 to 200 characters")
+
+
 class Check(Record, frozen=True, kw_only=True):
     """A quantized model's outputs held against its float parent's, on the host."""
 
@@ -139,6 +152,7 @@ class Model(Record, frozen=True, kw_only=True):
     params: int | None = None
     not_countable: str | None = None  # why macs is None
     published: tuple[Published, ...] = ()
+    measured: Measured | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.name), "a model needs a name")
@@ -154,6 +168,7 @@ class ModelSpec(Record, frozen=True, kw_only=True):
     axes: dict[str, bool | int | float | str] = {}  # alpha, scale, groups, resolution, ...
     quantization: str = "float32"
     seed: int = 1  # of the weights
+    measured: Measured | None = None  # as the sweep file tells it
     line: int | None = None  # of the sweep file, for errors
 
     def __post_init__(self) -> None:
@@ -226,6 +241,7 @@ class Plan(Record, frozen=True, kw_only=True):
     precision: Precision
     runner: RunnerName | Literal["auto"] = "auto"
     profile: bool = False
+    shard: bool = False
     trials: tuple[PlannedTrial, ...]
     devices: tuple[str, ...]  # ids, see device_id
     versions: dict[str, str] = {}
@@ -343,6 +359,7 @@ class Trial(Record, frozen=True, kw_only=True):
     config: Config
     precision: Precision
     repetition: int
+    shared_by: int = 1  # identical phones that the plan was split over
     status: Status
     reason: str | None = None
     stage: str | None = None  # where it failed

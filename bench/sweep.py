@@ -19,11 +19,19 @@ from typing import Any, Literal, NoReturn, get_args, get_type_hints
 import msgspec
 
 from bench.errors import SweepError
-from bench.records import Config, ModelSpec, PlannedTrial, Precision, Record, RunnerName
+from bench.records import (
+    Config,
+    Measured,
+    ModelSpec,
+    PlannedTrial,
+    Precision,
+    Record,
+    RunnerName,
+)
 
 SIZE_LIMIT = 1 << 20  # bytes of a sweep file
 TOP_KEYS = (
-    "name", "repetitions", "seed", "runner", "profile", "models", "config", "precision",
+    "name", "repetitions", "seed", "runner", "profile", "shard", "models", "config", "precision",
 )  # fmt: skip
 RUNNERS = ("auto", "bench-runner", "benchmark_model")
 CONFIG_KEYS = ("threads", "delegate", "affinity", "xnnpack")
@@ -43,6 +51,7 @@ class Sweep(Record, frozen=True, kw_only=True):
     precision: Precision
     runner: RunnerName | Literal["auto"] = "auto"
     profile: bool = False  # also take the times of the operators, in a process of their own
+    shard: bool = False  # identical phones share the plan instead of running it each
 
 
 def load(path: Path) -> Sweep:
@@ -65,6 +74,7 @@ def load(path: Path) -> Sweep:
         precision=_precision(table, where),
         runner=_runner(table, where),
         profile=_switch(table, "profile", where),
+        shard=_switch(table, "shard", where),
     )
 
 
@@ -212,7 +222,16 @@ def _models(table: Mapping[str, Any], where: _Where) -> tuple[ModelSpec, ...]:
     for nth, entry in enumerate(entries):
         if not isinstance(entry, dict):
             where.fail(f"models holds {entry!r}.", "models", cure="Write it as [[models]].")
-        for spec in _specs(entry, nth, table.get("seed", 1), where):
+        asked = list(_specs(entry, nth, table.get("seed", 1), where))
+        if "measured" in entry and len(asked) != 1:
+            where.fail(
+                f"measured is of one model, and this table asks for {len(asked)}.",
+                "measured",
+                "models",
+                nth,
+                cure="Give that model a [[models]] table of its own.",
+            )
+        for spec in asked:
             twin = next((s for s in specs if _same_model(s, spec)), None)
             if twin is not None:
                 where.fail(
@@ -231,8 +250,9 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
     values = {
         key: _axis(value, key, where, "models", nth)
         for key, value in entry.items()
-        if key != "family"
+        if key not in ("family", "measured")
     }
+    measured = _measured(entry["measured"], nth, where) if "measured" in entry else None
     quantizations = [str(q) for q in values.pop("quantization", ["float32"])]
     patterns = values.pop("files", None)
     if (patterns is None) == ("family" not in entry):
@@ -247,7 +267,29 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
     for source, point in itertools.product(sources, itertools.product(*values.values())):
         axes = dict(zip(values, point, strict=True))
         for quantization in quantizations:
-            yield ModelSpec(**source, axes=axes, quantization=quantization, seed=seed, line=line)
+            yield ModelSpec(
+                **source,
+                axes=axes,
+                quantization=quantization,
+                seed=seed,
+                measured=measured,
+                line=line,
+            )
+
+
+def _measured(value: Any, nth: int, where: _Where) -> Measured:
+    """The error that the user measured of a table's model."""
+    try:
+        return msgspec.convert(value, Measured)
+    except msgspec.ValidationError as error:
+        where.fail(
+            f"measured: {error}.",
+            "measured",
+            "models",
+            nth,
+            cure='Write measured = { top1_error_pct = 8.85, dataset = "Fashion-MNIST test",'
+            ' runtime = "ai-edge-litert 2.3.0" }.',
+        )
 
 
 def _axis(value: Any, key: str, where: _Where, table: str, nth: int = 0) -> list[Scalar]:

@@ -13,8 +13,8 @@ from bench.frame.cells import Cell, frame_of_cells
 from bench.records import Config, Measurement, Published, device_id
 from bench.report import plots, text
 from bench.report.collect import Collection
-from bench.report.plots.complexity import ERROR
-from bench.report.plots.drawing import tells, told
+from bench.report.plots.complexity import ERRORS
+from bench.report.plots.drawing import groups, tells, told
 from bench.report.plots.samples import MOST_ROWS
 from bench.report.plots.schemes import has_groups, speed_ups
 from bench.report.svg import inline_svg
@@ -22,6 +22,8 @@ from bench.report.svg import inline_svg
 MOST_FACETS = 6  # plots of one kind, a config each
 SUSTAINED_S = 60.0  # seconds of inferences from which on heat may show
 MOST_SUSTAINED = 6  # trials
+PUBLISHED, MEASURED = ERRORS["published"], ERRORS["measured"]
+MOST_DATASETS = 3  # that measured errors are drawn of
 MOST_SENTENCES = 3  # devices that a caption speaks of
 
 
@@ -46,8 +48,9 @@ def figures(collection: Collection, chosen: dict[str, Published]) -> list[Plot]:
         *_per_config("latency", plots.latency_vs_macs, facets, ("macs", "median_us"),
                      lambda config: _latency_caption(collection, config)),
         *_errors(cells),
-        *_per_config("error-latency", plots.error_vs_latency, facets[:1], ("median_us", ERROR),
+        *_per_config("error-latency", plots.error_vs_latency, facets[:1], ("median_us", PUBLISHED),
                      lambda config: _ERROR_LATENCY + _only(config, collection)),
+        *_measured_errors(cells, facets[:1], collection),
         *_comparisons(cells),
         *_groups(facets, collection),
         *_spread(ordered, collection),
@@ -70,7 +73,7 @@ def _frame(
     """The cells as a frame, with the titles and the published errors that the page shows."""
     frame = frame_of_cells(cells)
     errors = [chosen.get(cell.model.name) for cell in cells]
-    frame[ERROR] = pd.array([e.top1_error_pct if e else None for e in errors], dtype="Float64")
+    frame[PUBLISHED] = pd.array([e.top1_error_pct if e else None for e in errors], dtype="Float64")
     frame["device"] = [titles[cell.device_id] for cell in cells]
     return frame
 
@@ -89,13 +92,41 @@ def _per_config(
 
 
 def _errors(cells: pd.DataFrame) -> Iterator[Drawn]:
-    if tells(cells, "macs", ERROR):
+    if tells(cells, "macs", PUBLISHED):
         yield (
             "error-macs",
             plots.error_vs_macs(cells),
             "Top-1 error on ImageNet as others printed it, against complexity as counted; the"
             " lines are the papers’ own. Nothing of this was measured by the sweep.",
         )
+
+
+def _measured_errors(
+    cells: pd.DataFrame, facets: Facets, collection: Collection
+) -> Iterator[Drawn]:
+    """Measured errors, a data set each: errors on two of them do not compare."""
+    found = groups(told(cells, MEASURED), "measured_dataset")
+    for number, (dataset, of_dataset) in enumerate(found[:MOST_DATASETS], start=1):
+        runtimes = sorted(set(of_dataset["measured_runtime"].astype(str)))
+        origin = text.clean(f"on {dataset}, with {', '.join(runtimes)}", 300)
+        if tells(of_dataset, "macs", MEASURED):
+            yield (
+                f"measured-error-macs-{number}",
+                plots.error_vs_macs(of_dataset, "measured"),
+                f"Top-1 error of the very files that ran here, measured {origin}, as the sweep"
+                " tells.",
+            )
+        for config, of_config in facets:
+            both = of_config[
+                (of_config["measured_dataset"] == dataset).to_numpy(dtype=bool, na_value=False)
+            ]
+            if tells(both, "median_us", MEASURED):
+                yield (
+                    f"measured-error-latency-{number}",
+                    plots.error_vs_latency(both, "measured"),
+                    f"Top-1 error, measured {origin}, against measured latency."
+                    + _only(config, collection),
+                )
 
 
 def _comparisons(cells: pd.DataFrame) -> Iterator[Drawn]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from bench.frame.cells import Cell
-from bench.records import Model, Published, Reported, device_id
+from bench.records import Measured, Model, Published, Reported, device_id
 from bench.report import tables, text
 from bench.report.collect import Collection
 from bench.report.tables import Entry, Level, Row
@@ -68,6 +68,7 @@ class Grid(NamedTuple):
     groups: tuple[Group, ...]
     levels: tuple[GridLevel, ...]
     sources: tuple[str, ...]  # of published errors, numbered from 1
+    measured_with: tuple[str, ...]  # data sets and runtimes of measured errors, from m1 on
 
     @property
     def grouped(self) -> bool:
@@ -105,7 +106,12 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
     levels = tables.comparison(collection.cells, devices, chosen)
     rows = [row for level in levels for row in level.rows]
     own = tuple(_own_columns(rows))
-    sources = tuple(dict.fromkeys(r.published.source for r in rows if r.published))
+    notes = Notes(
+        sources=tuple(dict.fromkeys(r.published.source for r in rows if r.published)),
+        measured_with=tuple(
+            dict.fromkeys(_measured_with(r.model.measured) for r in rows if r.model.measured)
+        ),
+    )
     return Grid(
         heads=(
             *(head for head, _ in own),
@@ -120,12 +126,20 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
             Group(titles[device_id(device)], device_id(device), device.virtual, len(_ON_DEVICE))
             for device in devices
         ),
-        levels=tuple(_level(level, own, sources, anchors) for level in levels),
-        sources=sources,
+        levels=tuple(_level(level, own, notes, anchors) for level in levels),
+        sources=notes.sources,
+        measured_with=notes.measured_with,
     )
 
 
-Own = tuple[Head, Callable[[Row, Sequence[str]], Value]]
+class Notes(NamedTuple):
+    """Where errors come from, in the order of their numbers."""
+
+    sources: tuple[str, ...]
+    measured_with: tuple[str, ...]
+
+
+Own = tuple[Head, Callable[[Row, Notes], Value]]
 
 
 def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
@@ -162,23 +176,28 @@ def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
             Head("delta", "Δ error", "points", "lower than the MobileNet v1 of its complexity"),
             _delta,
         )
+    if any(row.model.measured for row in rows):
+        yield (
+            Head("measured", "Measured top-1 error", "%", "of this very file, as its sweep tells"),
+            _measured,
+        )
 
 
-def _quantization(row: Row, _: Sequence[str]) -> Value:
+def _quantization(row: Row, _: Notes) -> Value:
     return Value(text.clean(row.model.quantization or text.NONE))
 
 
-def _complexity(row: Row, _: Sequence[str]) -> Value:
+def _complexity(row: Row, _: Notes) -> Value:
     if row.model.macs is None:
         why = row.model.not_countable or "not counted"
         return Value(text.NONE, note=text.clean(why, text.PROSE_LIMIT))
     return _number(row.model.macs, text.millions)
 
 
-def _error(row: Row, sources: Sequence[str]) -> Value:
+def _error(row: Row, notes: Notes) -> Value:
     if row.published is None:
         return Value(text.NONE)
-    number = sources.index(row.published.source) + 1
+    number = notes.sources.index(row.published.source) + 1
     return Value(
         f"{row.published.top1_error_pct:.1f}",
         row.published.top1_error_pct,
@@ -189,7 +208,7 @@ def _error(row: Row, sources: Sequence[str]) -> Value:
     )
 
 
-def _delta(row: Row, _: Sequence[str]) -> Value:
+def _delta(row: Row, _: Notes) -> Value:
     if row.delta_pct is None or row.pair is None:
         return Value(text.NONE)
     pair = text.clean(row.pair.name)
@@ -200,9 +219,27 @@ def _delta(row: Row, _: Sequence[str]) -> Value:
     )
 
 
-def _level(
-    level: Level, own: Sequence[Own], sources: Sequence[str], anchors: dict[int, str]
-) -> GridLevel:
+def _measured(row: Row, notes: Notes) -> Value:
+    measured = row.model.measured
+    if measured is None:
+        return Value(text.NONE)
+    told = _measured_with(measured)
+    number = notes.measured_with.index(told) + 1
+    return Value(
+        f"{measured.top1_error_pct:.2f}",
+        measured.top1_error_pct,
+        detail=f"[m{number}]",
+        best=row.best_measured,
+        link=f"measured-{number}",
+        note=told,
+    )
+
+
+def _measured_with(measured: Measured) -> str:
+    return f"on {text.clean(measured.dataset, 200)}, with {text.clean(measured.runtime, 200)}"
+
+
+def _level(level: Level, own: Sequence[Own], notes: Notes, anchors: dict[int, str]) -> GridLevel:
     return GridLevel(
         title=f"About {text.significant(level.macs / 1e6, 2)} million MACs"
         if level.macs
@@ -210,7 +247,7 @@ def _level(
         rows=tuple(
             GridRow(
                 values=(
-                    *(value(row, sources) for _, value in own),
+                    *(value(row, notes) for _, value in own),
                     *(v for entry in row.entries for v in _on_device(entry, anchors)),
                 ),
                 facets=_facets(row),
@@ -227,6 +264,7 @@ def _facets(row: Row) -> dict[str, str]:
         "threads": str(row.config.threads),
         "delegate": row.config.delegate,
         "cores": row.config.affinity,
+        "xnnpack": row.config.xnnpack,
     }
 
 

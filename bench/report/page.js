@@ -167,7 +167,7 @@ class Comparison {
   addControls(box) {
     const search = element("input", { type: "search", placeholder: "part of a name", oninput: () => this.filter("name", search.value.trim()) });
     box.append(element("label", {}, "Model ", search));
-    for (const facet of ["family", "quantization", "threads", "delegate", "cores"]) {
+    for (const facet of ["family", "quantization", "threads", "delegate", "cores", "xnnpack"]) {
       const values = [...new Set(this.rows.map(({ row }) => row.getAttribute(`data-${facet}`)))];
       if (values.length < 2) continue;
       const select = element("select", { onchange: () => this.filter(facet, select.value) }, element("option", { value: "" }, "all"),
@@ -230,7 +230,7 @@ class Comparison {
       const key = this.heads[column].dataset.key;
       const value = { title, read: (row) => figure(row.cells[column]) };
       if (key.startsWith("median")) return [value, { title: `${title}, 95 % interval`, read: (row) => detail(row.cells[column]) }];
-      if (key === "error") return [value, { title: `${title}, source`, read: (row) => words(row.cells[column].title) }];
+      if (key === "error" || key === "measured") return [value, { title: `${title}, source`, read: (row) => words(row.cells[column].title) }];
       return [value];
     });
     const lines = [fields.map((field) => words(field.title)), ...rows.map((row) => fields.map((field) => field.read(row)))];

@@ -51,6 +51,7 @@ class Row(NamedTuple):
     pair: Model | None  # the MobileNet v1 of its size
     delta_pct: float | None  # how much lower its published error is than the pair's
     best_error: bool
+    best_measured: bool = False  # the lowest measured error on its data set
 
 
 class Level(NamedTuple):
@@ -176,6 +177,7 @@ def _marked(level: Level) -> Level:
     }
     errors = {row.published.top1_error_pct for row in level.rows if row.published}
     lowest = min(errors) if len(errors) > 1 else None
+    lowest_measured = _lowest_measured(level.rows)
     rows = [
         row._replace(
             entries=tuple(
@@ -183,10 +185,22 @@ def _marked(level: Level) -> Level:
                 for entry, bound in zip(row.entries, fastest[row.config], strict=True)
             ),
             best_error=bool(row.published and row.published.top1_error_pct == lowest),
+            best_measured=row.model.measured is not None
+            and row.model.measured.top1_error_pct
+            == lowest_measured.get(row.model.measured.dataset),
         )
         for row in level.rows
     ]
     return level._replace(rows=tuple(rows))
+
+
+def _lowest_measured(rows: Iterable[Row]) -> dict[str, float]:
+    """The lowest measured error by data set, where it has something to be lower than."""
+    errors: dict[str, set[float]] = {}
+    for measured in (row.model.measured for row in rows):
+        if measured is not None:
+            errors.setdefault(measured.dataset, set()).add(measured.top1_error_pct)
+    return {dataset: min(told) for dataset, told in errors.items() if len(told) > 1}
 
 
 def _fastest(column: Sequence[Entry]) -> float | None:

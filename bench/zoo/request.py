@@ -36,11 +36,16 @@ def check(spec: ModelSpec) -> None:
 def parent_of(spec: ModelSpec) -> ModelSpec | None:
     if spec.quantization == "float32":
         return None
-    return msgspec.structs.replace(spec, quantization="float32", axes=_split(spec.axes)[1])
+    axes = _split(spec.axes)[1]
+    return msgspec.structs.replace(spec, quantization="float32", axes=axes, measured=None)
 
 
 def realize(spec: ModelSpec, directory: Path) -> Model:
     check(spec)
+    return msgspec.structs.replace(_realized(spec, directory), measured=spec.measured)
+
+
+def _realized(spec: ModelSpec, directory: Path) -> Model:
     directory = directory.absolute()
     choice = schemes.choose(spec.quantization, _split(spec.axes)[0])
     parent = parent_of(spec)

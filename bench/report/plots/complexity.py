@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.errors import UsageError
 from bench.report import text
 from bench.report.plots.drawing import (
     DOTTED,
@@ -23,13 +25,15 @@ from bench.report.plots.drawing import (
     key,
     keys,
     legend,
+    texts,
     told,
     values,
     whiskers_ms,
 )
 from bench.report.plots.look import MARKERS, MUTED, SERIES, STYLE, number_axis
 
-ERROR = "published_top1_error_pct"
+Accuracy = Literal["published", "measured"]
+ERRORS = {"published": "published_top1_error_pct", "measured": "measured_top1_error_pct"}
 MOST_NAMES = 14  # points that are named; more would cover each other
 
 # The curves that the papers made their case with: name, family and the table's source.
@@ -63,44 +67,67 @@ def latency_vs_macs(cells: pd.DataFrame) -> Figure:
     return figure
 
 
-def error_vs_macs(cells: pd.DataFrame) -> Figure:
-    """Published top-1 error over complexity, a colour a kind of model, over the papers' curves."""
-    shown = told(cells, "macs", ERROR).drop_duplicates(["model", "model_sha256"])
+def error_vs_macs(cells: pd.DataFrame, error: Accuracy = "published") -> Figure:
+    """Top-1 error over complexity, a colour a kind of model.
+
+    A published error stands over the papers' curves; a measured one, of a single data set,
+    does not, for those are of another.
+    """
+    column = ERRORS[error]
+    shown = told(cells, "macs", column).drop_duplicates(["model", "model_sha256"])
+    label = _error_label(shown, error)
     with mpl.rc_context(STYLE):
-        figure, axes = figure_of("Published error against complexity", shown.iloc[:0])
+        figure, axes = figure_of(f"{error.capitalize()} error against complexity", shown.iloc[:0])
         found: list[Key] = []
-        curves = list(_curves(axes, set(shown["family"].astype(str))))
+        families = set(shown["family"].astype(str)) if error == "published" else set()
+        curves = list(_curves(axes, families))
         for number, (kind, points) in enumerate(groups(shown, "kind")):
             marker, colour = MARKERS[number % len(MARKERS)], SERIES[number % len(SERIES)]
             series = Series(points.sort_values(["macs", "model"]), colour, marker)
-            x, y = values(series.points, "macs") / 1e6, values(series.points, ERROR)
+            x, y = values(series.points, "macs") / 1e6, values(series.points, column)
             draw(axes, series, x, y, joined=False)
             if len(shown) <= MOST_NAMES:
                 _name_points(axes, series, x, y)
             found.append((key(colour, marker), text.clean(kind, text.LABEL_LIMIT)))
         number_axis(axes.xaxis, "Complexity, million MACs", values(shown, "macs") / 1e6)
-        axes.set_ylabel("Published top-1 error, %")
+        axes.set_ylabel(label, parse_math=False)
         legend(figure, [*found, *curves])
     return figure
 
 
-def error_vs_latency(cells: pd.DataFrame) -> Figure:
-    """Published top-1 error over measured latency; the steps are each device's Pareto front."""
-    shown = told(cells, "median_us", ERROR)
+def error_vs_latency(cells: pd.DataFrame, error: Accuracy = "published") -> Figure:
+    """Top-1 error over measured latency; the steps are each device's Pareto front."""
+    column = ERRORS[error]
+    shown = told(cells, "median_us", column)
+    label = _error_label(shown, error)
     with mpl.rc_context(STYLE):
-        figure, axes = figure_of("Published error against latency", shown)
+        figure, axes = figure_of(f"{error.capitalize()} error against latency", shown)
         for series in by_device(shown, "median_us"):
-            x, y = values(series.points, "median_us") / 1e3, values(series.points, ERROR)
+            x, y = values(series.points, "median_us") / 1e3, values(series.points, column)
             draw(axes, series, x, y, xerr=whiskers_ms(series.points), joined=False)
         for number, (_, points) in enumerate(groups(shown, "device_id")[:MOST_DEVICES]):
-            front = pareto_front(values(points, "median_us") / 1e3, values(points, ERROR))
+            front = pareto_front(values(points, "median_us") / 1e3, values(points, column))
             axes.plot(*zip(*front, strict=True), drawstyle="steps-post", linewidth=0.9,
                       color=SERIES[number], alpha=0.8)  # fmt: skip
         number_axis(axes.xaxis, "Median latency, ms", values(shown, "median_us") / 1e3)
-        axes.set_ylabel("Published top-1 error, %")
+        axes.set_ylabel(label, parse_math=False)
         front_key = key(MUTED, "", line="solid", width=0.9)
         legend(figure, [*keys(shown, joined=False), (front_key, "Pareto front")])
     return figure
+
+
+def _error_label(shown: pd.DataFrame, error: Accuracy) -> str:
+    """The axis' label; errors of several data sets have none in common."""
+    if error == "published":
+        return "Published top-1 error, %"
+    datasets = sorted(set(texts(shown, "measured_dataset")))
+    if len(datasets) > 1:
+        raise UsageError(
+            f"these errors were measured on {len(datasets)} data sets:"
+            f" {', '.join(text.clean(name) for name in datasets)}.",
+            next_step="Choose the cells of one by their measured_dataset.",
+        )
+    return "Measured top-1 error, %" + (f"\n{text.clean(datasets[0], 60)}" if datasets else "")
 
 
 def pareto_front(x: Floats, y: Floats) -> list[tuple[float, float]]:
