@@ -14,9 +14,10 @@ from bench.device import Finished
 
 GETPROP = """\
 [ro.product.manufacturer]: [Fake]
-[ro.product.model]: [Fake {serial}]
+[ro.product.model]: [{model}]
 [ro.product.cpu.abilist]: [x86_64]
 [ro.serialno]: [{serial}]
+[ro.build.fingerprint]: [{fingerprint}]
 [ro.bench.virtual]: [1]
 [ro.bench.virtual.libc]: [glibc]
 """
@@ -74,6 +75,8 @@ class FakePhone:
     def __init__(self, serial: str = "FAKE1", runner: Runner = well) -> None:
         self.serial = serial
         self.runner = runner
+        self.model = f"Fake {serial}"
+        self.fingerprint = f"fake/{serial}"
         self.verified: dict[str, str] = {}
         self.files: dict[str, bytes] = {}
         self.started: list[list[str]] = []
@@ -126,7 +129,9 @@ class FakePhone:
     def _probe(self, mode: str, nonce: str) -> str:
         sections = {"cpus": CPUS}
         if mode == "describe":
-            sections["getprop"] = GETPROP.format(serial=self.serial)
+            sections["getprop"] = GETPROP.format(
+                serial=self.serial, model=self.model, fingerprint=self.fingerprint
+            )
         else:
             sections["battery"] = BATTERY
         body = "".join(f"\n== {nonce} {name}\n{text}" for name, text in sections.items())

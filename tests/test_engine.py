@@ -211,6 +211,51 @@ def test_a_full_phone_stops_with_its_reason_and_loses_nothing(rig):
     assert rig.sweep(resume=True).not_run == 0
 
 
+def twins(rig, *runners):
+    for number, runner in enumerate(runners):
+        phone = rig.phone(f"TWIN{number}", runner)
+        phone.model, phone.fingerprint = "Twin", "twin/build"
+
+
+def test_identical_phones_share_a_plan_and_say_so(rig):
+    rig.write("shard = true\n" + SWEEP)
+    meeting = threading.Barrier(2, timeout=20)
+
+    def meet(argv):
+        meeting.wait()
+        return well(argv)
+
+    twins(rig, meet, meet)
+    rig.phone("OTHER")
+    trials = lines(rig.sweep())
+    shared = [t for t in trials if t.device.startswith("TWIN")]
+    assert sorted(t.index for t in shared) == list(range(8))
+    assert {t.device for t in shared} == {"TWIN0", "TWIN1"}
+    assert {t.shared_by for t in shared} == {2}
+    alone = [t for t in trials if t.device == "OTHER"]
+    assert [(t.index, t.shared_by) for t in alone] == [(index, 1) for index in range(8)]
+
+
+def test_a_twin_takes_over_what_a_lost_phone_leaves(rig):
+    rig.write("shard = true\n" + SWEEP)
+    lost = threading.Event()
+
+    def lose(argv):
+        lost.set()
+        raise DeviceFull("full")
+
+    def after_the_loss(argv):
+        assert lost.wait(20)
+        return well(argv)
+
+    twins(rig, lose, after_the_loss)
+    outcome = rig.sweep()
+    assert list(outcome.stopped) == ["TWIN0"]
+    assert (outcome.ok, outcome.not_run) == (8, 0)
+    assert sorted(t.index for t in lines(outcome)) == list(range(8))
+    assert rig.sweep(resume=True).ok == 0  # all is done, by whichever twin
+
+
 def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
     def slow(argv):
         phone.wait_until_interrupted()

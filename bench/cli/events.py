@@ -30,7 +30,7 @@ def _told(event: Event) -> dict[str, Any]:
                 "devices": list(event.devices),
                 "runners": list(event.runners),
                 "models": [model.name for model in event.models],
-                "trials": len(event.plan.trials) * len(event.devices),
+                "trials": event.trials,
                 "done": event.done,
                 "skips": dict(event.skips),
             }

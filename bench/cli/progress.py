@@ -76,7 +76,7 @@ class Screen:
             _count(len({trial.config for trial in plan.trials}), "config"),
             _count(plan.repetitions, "repetition"),
         ]
-        self._print(f"{' · '.join(parts)} = {_count(self._total * len(devices), 'trial')}")
+        self._print(f"{' · '.join(parts)} = {_count(event.trials, 'trial')}")
         for device, runner in zip(devices, event.runners, strict=True):
             self._print(f"  {self._phone(device).title}  {_facts(device)}")
             if runner.why is not None:
@@ -133,6 +133,7 @@ class _Phone:
         self._total = total
         self._measured_s = 0.0
         self._measured = 0
+        self._shared_by = 1
         self._live = live
         self._task: TaskID | None = None
         if live is not None:
@@ -146,6 +147,7 @@ class _Phone:
         self.done = trial.index + 1
         self._measured += 1
         self._measured_s += trial.duration_s
+        self._shared_by = trial.shared_by
         left = self.time_left_s()
         self._show(completed=self.done, left=f"{seconds(left)} left" if left else "")
 
@@ -154,7 +156,8 @@ class _Phone:
 
     def time_left_s(self) -> float:
         """What the trials so far took on average, times those to come."""
-        return self._measured_s / max(self._measured, 1) * (self._total - self.done)
+        mean_s = self._measured_s / max(self._measured, 1)
+        return mean_s * (self._total - self.done) / self._shared_by
 
     def _show(self, **fields: Any) -> None:
         if self._live is not None and self._task is not None:

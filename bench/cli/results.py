@@ -79,6 +79,13 @@ def report(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Where the page is written."),
     ] = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Render anew as trials arrive, until the runs have ended; the open page follows.",
+        ),
+    ] = False,
 ) -> None:
     """Render runs as one HTML file that needs nothing else.
 
@@ -87,7 +94,16 @@ def report(
     from bench.report import render_report
     from bench.store import find_runs
 
-    print(f"Report:  {render_report([find_runs(path)[-1] for path in run], output)}")
+    runs = [find_runs(path)[-1] for path in run]
+    if not watch:
+        print(f"Report:  {render_report(runs, output)}")
+        return
+    from bench.report.watch import watch_report
+
+    def tell(page: Path, done: int, planned: int) -> None:
+        print(f"Report:  {page}  {done} of {planned} trials", flush=True)
+
+    watch_report(runs, output, tell=tell)
 
 
 def compare(

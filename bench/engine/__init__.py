@@ -26,7 +26,7 @@ from bench.engine.prepare import (
     skips,
     stations_of,
 )
-from bench.engine.work import PATIENCE, Patience, run_all, workers_of
+from bench.engine.work import PATIENCE, Patience, groups_of, run_all, workers_of
 from bench.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -75,10 +75,11 @@ def run_sweep(
     try:
         devices = tuple(station.device for station in stations)
         runners = tuple(station.runners[0].identity for station in stations)
+        trials = len(plan.trials) * len(groups_of(stations, shard=plan.shard))
         measured = sum(len(keys) for keys in done.values())
         on_event(
             SweepStarted(
-                writer.path, devices, runners, models, plan, measured, skips(stations, plan)
+                writer.path, devices, runners, models, plan, trials, measured, skips(stations, plan)
             )
         )
         workers = workers_of(stations, plan, models, done, connect, patience)

@@ -52,6 +52,7 @@ class SweepStarted(NamedTuple):
     runners: tuple[RunnerIdentity, ...]  # the first one of each device
     models: tuple[Model, ...]
     plan: Plan
+    trials: int  # of all devices
     done: int  # trials that an earlier start of this run has measured
     skips: Mapping[str, int]  # trials that no phone's state can make possible, by reason
 

@@ -100,6 +100,7 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         precision=sweep.precision,
         runner=sweep.runner,
         profile=sweep.profile,
+        shard=sweep.shard,
         trials=sweeps.plan_trials(sweep, [model.name for model in models]),
         devices=tuple(device_id(station.device) for station in stations),
         versions={
@@ -138,17 +139,16 @@ def open_run(
         )
     before = store.read_run(path)
     _refuse_other_plan(before, plan, models)
-    done: dict[str, set[str]] = {i: set() for i in ids}
+    done: dict[str, set[str]] = {i: set() for i in {*ids, *before.devices}}
     for trial in store.read_trials(path):
-        if trial.device in done:
-            done[trial.device].add(trial.key)
+        done[trial.device].add(trial.key)
     return store.resume_run(path), done
 
 
 def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:
     """Only the same trials of the same models on phones of the run may go on in it."""
     cure = "Start a new run without --resume."
-    fields = ("trials", "precision", "runner", "profile")
+    fields = ("trials", "precision", "runner", "profile", "shard")
     if any(getattr(before.plan, field) != getattr(plan, field) for field in fields):
         raise UsageError(f"the sweep file has changed since {before.path} began.", next_step=cure)
     for model in models:

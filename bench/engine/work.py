@@ -9,6 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -58,13 +59,30 @@ def workers_of(
     connect: Connect,
     patience: Patience,
 ) -> list[_Worker]:
+    """A worker a phone; those of identical phones take their trials from one list if asked to."""
     by_name = {model.name: model for model in models}
     workers = []
-    for station in stations:
-        me = device_id(station.device)
-        todo = [trial for trial in plan.trials if trial_key(me, trial) not in done[me]]
-        workers.append(_Worker(station, todo, by_name, plan, connect, patience))
+    for group in groups_of(stations, shard=plan.shard):
+        ids = [device_id(station.device) for station in group]
+        todo = deque(
+            trial
+            for trial in plan.trials
+            if not any(trial_key(one, trial) in done[one] for one in ids)
+        )
+        for station in group:
+            sharing = station._replace(shared_by=len(group))
+            workers.append(_Worker(sharing, todo, by_name, plan, connect, patience))
     return workers
+
+
+def groups_of(stations: Sequence[Station], *, shard: bool) -> list[list[Station]]:
+    """The phones that share a plan: each by itself, or all of one build of one model."""
+    groups: dict[object, list[Station]] = {}
+    for number, station in enumerate(stations):
+        device = station.device
+        identical = (device.fingerprint, device.model) if shard and device.fingerprint else number
+        groups.setdefault(identical, []).append(station)
+    return list(groups.values())
 
 
 def run_all(
@@ -72,7 +90,8 @@ def run_all(
 ) -> Outcome:
     """Start the workers, and write and tell what they report, until the last has ended."""
     reports: Reports = queue.Queue()
-    tally = _Tally(writer, on_event, total=sum(len(worker.todo) for worker in workers))
+    shares = {id(worker.todo): len(worker.todo) for worker in workers}
+    tally = _Tally(writer, on_event, total=sum(shares.values()))
     interrupted = False
     try:
         for worker in workers:
@@ -95,7 +114,7 @@ class _Worker(threading.Thread):
     def __init__(
         self,
         station: Station,
-        todo: Sequence[PlannedTrial],
+        todo: deque[PlannedTrial],
         models: Mapping[str, Model],
         plan: Plan,
         connect: Connect,
@@ -118,17 +137,28 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         device = self._station.device
         try:
-            for planned in self.todo:
-                if self._stop_asked.is_set():
-                    return
+            while (planned := self._next()) is not None:
                 self._report(TrialStarted(device, planned))
-                self._report(self._run_until_kept(planned))
-            self._report(PhoneDone(device))
+                try:
+                    self._report(self._run_until_kept(planned))
+                except BaseException:
+                    self.todo.appendleft(planned)  # another phone that shares the list may do it
+                    raise
+            if not self._stop_asked.is_set():
+                self._report(PhoneDone(device))
         except BenchError as error:
             if not self._stop_asked.is_set():
                 self._report(PhoneStopped(device, error))
         except BaseException as error:  # a fault of ours: the main thread shall raise it
             self._report(error)
+
+    def _next(self) -> PlannedTrial | None:
+        if self._stop_asked.is_set():
+            return None
+        try:
+            return self.todo.popleft()
+        except IndexError:
+            return None
 
     def abort(self) -> None:
         """End what runs on the phone and begin nothing more; harmless when all is done."""

@@ -33,6 +33,7 @@ class Station(NamedTuple):
     phone: Phone
     device: Device
     runners: tuple[Runner, ...]  # the first that can run a config runs it
+    shared_by: int = 1  # identical phones that the plan is split over
 
     def runner_for(self, config: Config) -> tuple[Runner, str | None]:
         """The runner of a config, and why there is none (it is the first one then)."""
@@ -56,7 +57,7 @@ def run_trial(
     the latency.
     """
     runner, _ = station.runner_for(planned.config)
-    attempt = Attempt(station.device, runner.identity, planned, model, precision)
+    attempt = Attempt(station.device, runner.identity, planned, model, precision, station.shared_by)
     if model.check is not None and model.check.reason is not None:
         # A latency of a model that computes something else would be taken for its latency.
         return attempt.failed("check", f"Not measured: {model.check.reason}")

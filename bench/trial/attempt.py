@@ -43,7 +43,9 @@ class Attempt:
         planned: PlannedTrial,
         model: Model,
         precision: Precision,
+        shared_by: int,
     ) -> None:
+        self._shared_by = shared_by
         self._device = device
         self._runner = runner
         self._planned = planned
@@ -116,6 +118,7 @@ class Attempt:
             config=self._planned.config,
             precision=self._precision,
             repetition=self._planned.repetition,
+            shared_by=self._shared_by,
             status=status,
             reason=reason,
             stage=stage,
