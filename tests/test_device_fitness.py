@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -128,6 +130,12 @@ def test_a_user_build_of_a_phone_is_no_trap() -> None:
 def test_kinds_are_one_list_and_limits_are_those_of_the_doubts() -> None:
     assert set(KINDS) >= PASSING
     assert (HOT_C, LOW_BATTERY) == (doubts.HOT_C, doubts.LOW_BATTERY)
+
+
+def test_every_kind_is_explained() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "devices.md").read_text()
+    (section,) = re.findall(r"^## What `bench devices --fit` finds\n(.*?)^## ", page, re.M | re.S)
+    assert re.findall(r"^\| ([a-z ]+) \| ", section, re.M) == ["finding", *KINDS]
 
 
 # --- load ---------------------------------------------------------------------------------

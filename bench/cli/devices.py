@@ -148,8 +148,7 @@ def _restore(names: Sequence[str], servers: Sequence[str], clean: bool) -> None:
 def _restored(phone: AdbPhone, clean: bool) -> tuple[str, ...]:
     from bench import device
 
-    said = device.restore_leftovers(phone, by_force=True)
-    return (*said, *device.clean(phone)) if clean else said
+    return device.clean(phone) if clean else device.restore_leftovers(phone, by_force=True)
 
 
 def _flat(one: Seen, fit: bool) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from bench.records import Record
 UNUSED_DAYS = 14
 
 _CPU = "/sys/devices/system/cpu"
+_LOOK = '[ -f "$1" ] && echo saved && cat "$1"'
 _READ_S = 10.0
 _SCRIPT_S = 90.0  # `settings` starts a whole virtual machine on old phones, 1 s each time
 _LATER = "`bench devices --restore` puts them back once the phone answers."
@@ -95,10 +96,10 @@ def restore_leftovers(phone: Phone, *, by_force: bool = False) -> tuple[str, ...
     Nothing happens where nothing is left, or while the process that prepared the phone lives;
     `by_force` puts it back even then. Doing it twice is harmless.
     """
-    done = phone.run(["cat", SAVED], deadline_s=_READ_S)
-    if done.exit_code != 0:
+    saved = _saved(phone)
+    if saved is None:
         return ()
-    owner = parse_owner(done.stdout.decode("utf-8", "replace"))
+    owner = parse_owner(saved)
     life = "dead" if by_force else life_of(owner)
     if life == "lives":
         return ()
@@ -125,9 +126,9 @@ def clean(phone: Phone) -> tuple[str, ...]:
     restored: the old value would be lost.
     """
     said = restore_leftovers(phone)
-    left = phone.run(["cat", SAVED], deadline_s=_READ_S)
-    if left.exit_code == 0:
-        owner = parse_owner(left.stdout.decode("utf-8", "replace"))
+    left = _saved(phone)
+    if left is not None:
+        owner = parse_owner(left)
         raise _busy(phone, owner) if life_of(owner) != "dead" else _stuck(phone, said)
     try:
         return (*said, *_sentences(_clean(phone, "all"), "killed", "removed"))
@@ -157,9 +158,15 @@ def _prepare(phone: Phone, owner: str, words: list[str]) -> Applied:
     restore = _pushed(phone, "restore")
     said = _run(phone, "prepare", SAVED, _CPU, owner, restore, *words)
     if any(one.word == "busy" for one in said):
-        told = phone.run(["cat", SAVED], deadline_s=_READ_S).stdout.decode("utf-8", "replace")
-        raise _busy(phone, parse_owner(told))
+        raise _busy(phone, parse_owner(_saved(phone) or ""))
     return Applied(_sentences(said, "changed"), _sentences(said, "refused"))
+
+
+def _saved(phone: Phone) -> str | None:
+    """The old values that are on the phone; None where there are none."""
+    done = phone.run(["sh", "-c", _LOOK, "sh", SAVED], deadline_s=_READ_S)
+    there, _, text = done.stdout.decode("utf-8", "replace").partition("\n")
+    return text if there.strip() == "saved" else None
 
 
 def _restore(phone: Phone, owner: str) -> list[Said]:

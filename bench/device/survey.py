@@ -116,7 +116,7 @@ def _ask(asked: _Asked, load_s: float, phones: list[AdbPhone]) -> Seen:
         phone = connect_listed(asked.target.serial, asked.listed, asked.server, name)
         phones.append(phone)
         inspection: Inspection = inspect(phone)
-        restored = restore_leftovers(phone) if inspection.unrestored else ()
+        restored = _restored(phone) if inspection.unrestored else ()
         return Seen(
             serials=(name,),
             device=inspection.device,
@@ -128,6 +128,14 @@ def _ask(asked: _Asked, load_s: float, phones: list[AdbPhone]) -> Seen:
         )
     except BenchError as error:
         return Seen(serials=(name,), trouble=error)
+
+
+def _restored(phone: AdbPhone) -> tuple[str, ...]:
+    """What was put back; a phone that refuses is still one to be shown."""
+    try:
+        return restore_leftovers(phone)
+    except BenchError as error:
+        return (f"settings could not be put back: {error}",)
 
 
 def _merged(seen: Sequence[Seen]) -> list[Seen]:
