@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import random
 import select
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from virtual_adb import Adb, read_until, wait_until
 
 from bench import virtual
 from bench.errors import UsageError
-from bench.virtual import VirtualPhone, daemon, heat
+from bench.virtual import VirtualPhone, daemon, heat, state
 from bench.virtual.faults import KINDS
 
 TMP = "/data/local/tmp"
@@ -39,6 +40,8 @@ def adb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
 def one_phone(request: pytest.FixtureRequest, adb: Adb) -> Iterator[VirtualPhone]:
     with adb.booted("small", disk_mb=32, fidelity=request.param) as booted:
         yield booted
+        complaints = (state.folder() / f"{booted.port}.log").read_text()
+        assert complaints == ""  # nothing that was ordered surprised the daemon
 
 
 @pytest.fixture
@@ -264,6 +267,21 @@ def test_the_clock_jumps_for_date(adb: Adb, phone: VirtualPhone, jump_s: int) ->
     assert adb.out(phone, "date -d @0 +%s") == "0\n"
     virtual.fault(phone, "clear")
     assert abs(int(adb.out(phone, "date +%s")) - time.time()) < 60
+
+
+def test_faults_in_any_order_leave_nothing_when_cleared(adb: Adb, phone: VirtualPhone) -> None:
+    chosen = random.Random(7)
+    for _ in range(6):
+        for kind in chosen.sample(sorted(KINDS), 3):
+            times = {name: 50 for name in KINDS[kind].numbers if name.endswith("_ms")}
+            virtual.fault(phone, kind, **times)
+        client = adb.start("-s", phone.serial, "shell", "seq 1 1000; sleep 5436")
+        time.sleep(chosen.random() / 5)
+        client.kill()
+        client.communicate()
+        virtual.fault(phone, "clear")
+        wait_until(lambda: adb.shell(phone, "seq 1 3").stdout == b"1\n2\n3\n")
+    wait_until(lambda: not sleepers(adb, phone, "5436"))
 
 
 def test_heat_rises_in_the_units_of_each_file() -> None:

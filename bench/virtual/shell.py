@@ -226,7 +226,8 @@ async def _feed(session: _Session, stream: Stream, framed: bool) -> None:
     except (StreamClosed, ConnectionError):
         pass  # the host left, or the command reads no more
     finally:
-        transport.abort()
+        if not transport.is_closing():  # asyncio trips over a second end
+            transport.abort()
 
 
 async def _stdin(session: _Session, stream: Stream) -> bytes:
