@@ -79,7 +79,11 @@ class AdbServer:
             if answer.startswith("failed to authenticate"):
                 raise trouble(Listed(address, "unauthorized"))
             if not answer.startswith(("connected to", "already connected to")):
-                raise DeviceError(f"adb can't connect to {address!r}: {printable(answer)}.")
+                raise DeviceError(
+                    f"adb can't connect to {address!r}: {printable(answer).rstrip('.')}.",
+                    next_step="Look at the phone: Developer options, Wireless debugging shows the "
+                    "address, and its port changes each time. `bench devices pair` comes first.",
+                )
             state = self._settled_state(address, quick=answer.startswith("already"))
             if state == "device":
                 return
