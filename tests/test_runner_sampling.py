@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import random
-import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from runners import run_fake
 
+from bench import stats
+
+Series = Callable[[random.Random], list[int]]
 MS = 1_000_000
 FREE = {"min-samples": "30", "max-samples": "100000"}
 
@@ -33,22 +36,36 @@ def flattens_after(latencies_ns: list[int], max_ns: int) -> int:
     raise AssertionError("the list is too short")
 
 
-def is_narrow(samples: list[float], interval: float) -> bool:
-    """The order-statistics interval of the median, written once more."""
-    n = len(samples)
-    low = math.floor(n / 2 - 1.96 * math.sqrt(n) / 2)  # rank, from 1
-    if low < 1:
-        return False
-    ordered = sorted(samples)
-    half_width = (ordered[n - low] - ordered[low - 1]) / 2
-    return half_width <= interval * statistics.median(samples)
-
-
 def first_narrow_look(samples: list[float], interval: float, at_least: int) -> int:
+    """Where the host's own statistics would stop; all samples if nowhere."""
     look = at_least
-    while not is_narrow(samples[:look], interval):
+    while look <= len(samples):
+        half_width = stats.half_width_share(samples[:look])
+        if half_width is not None and half_width <= interval:
+            return look
         look += look // 10 + 1
-    return look
+    return len(samples)
+
+
+def independent(rng: random.Random) -> list[int]:
+    return [int(MS * rng.lognormvariate(0, 0.15)) for _ in range(6000)]
+
+
+def autoregressive(rng: random.Random) -> list[int]:
+    """Each sample remembers 80 % of the one before."""
+    state, out = 0.0, []
+    for _ in range(14_000):
+        state = 0.8 * state + rng.gauss(0, 0.6)
+        out.append(int(MS * math.exp(0.05 * state)))
+    return out
+
+
+def coarse(rng: random.Random) -> list[int]:
+    """Few values, many of them at the median, in bursts."""
+    out: list[int] = []
+    while len(out) < 5000:
+        out += [MS + rng.choice([-20_000, 0, 0, 0, 20_000])] * rng.randint(1, 9)
+    return out
 
 
 def test_the_first_inference_is_timed_apart(tmp_path: Path) -> None:
@@ -96,22 +113,48 @@ def test_sampling_stops_at_the_first_look_when_all_agree(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("interval", [0.05, 0.02, 0.01])
 @pytest.mark.parametrize("at_least", [1, 30])
-@pytest.mark.parametrize("seed", range(3))
-def test_sampling_stops_when_the_interval_of_the_median_is_narrow_enough(
-    interval: float, at_least: int, seed: int, tmp_path: Path
+@pytest.mark.parametrize("series", [independent, autoregressive, coarse])
+@pytest.mark.parametrize("seed", range(2))
+def test_sampling_stops_where_the_hosts_statistics_call_the_median_known(
+    interval: float, at_least: int, series: Series, seed: int, tmp_path: Path
 ) -> None:
-    rng = random.Random(seed)
-    latencies = [int(MS * rng.lognormvariate(0, 0.15)) for _ in range(6000)]
+    latencies = series(random.Random(seed))
+    most = len(latencies) - 1
     told = run_fake(
         fake(latencies),
         tmp_path,
         interval=str(interval),
         min_samples=str(at_least),
-        max_samples="100000",
+        max_samples=str(most),
+        max_seconds="3600",
     )
     samples = [latency / 1000 for latency in latencies[1:]]
-    assert told["stopped_by"] == "interval"
     assert len(told["samples_us"]) == first_narrow_look(samples, interval, at_least)
+    assert (told["stopped_by"] == "interval") == (len(told["samples_us"]) < most)
+
+
+def test_samples_that_drift_are_not_taken_for_precise(tmp_path: Path) -> None:
+    drifting = [MS + 400 * n for n in range(1001)]  # 40 % in all
+    told = run_fake(fake(drifting), tmp_path, min_samples="200", max_samples="1000")
+    assert told["stopped_by"] == "max_samples"
+    shuffled = random.Random(1).sample(drifting, len(drifting))
+    assert stats.half_width_share([latency / 1000 for latency in drifting]) > 0.15
+    assert stats.half_width_share([latency / 1000 for latency in shuffled]) < 0.02
+
+
+def test_bursts_take_longer_than_as_many_scattered_samples(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    bursts: list[int] = []
+    while len(bursts) < 5000:
+        level = rng.gauss(0, 0.05)
+        bursts += [int(MS * math.exp(level + rng.gauss(0, 0.01))) for _ in range(20)]
+    scattered = rng.sample(bursts, len(bursts))
+    taken = [
+        len(run_fake(fake(series), tmp_path, max_samples="5000", max_seconds="60",
+                     min_samples="30")["samples_us"])
+        for series in (bursts, scattered)
+    ]  # fmt: skip
+    assert taken[0] > 4 * taken[1]
 
 
 def test_two_modes_far_apart_never_count_as_narrow(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Statistics against known tables and by their properties."""
 
+import math
 import random
 import statistics
 
@@ -42,6 +43,75 @@ def test_the_interval_holds_the_true_median_nineteen_times_in_twenty(count):
     assert held / rounds > 0.94
 
 
+def autoregressive(draw, count, memory):
+    """Normal samples, each of which remembers a share of the one before."""
+    state, out = draw.gauss(0, 1), []
+    for _ in range(count):
+        state = memory * state + draw.gauss(0, math.sqrt(1 - memory**2))
+        out.append(100 * math.exp(0.02 * state))
+    return out
+
+
+def share_held(rounds, count, memory):
+    draw = random.Random(3)
+    intervals = [stats.median_interval(autoregressive(draw, count, memory)) for _ in range(rounds)]
+    return sum(found.low <= 100 <= found.high for found in intervals) / rounds
+
+
+@pytest.mark.parametrize(
+    ("count", "memory"), [(30, 0.0), (30, 0.3), (100, 0.3), (100, 0.6), (500, 0.6), (500, 0.9)]
+)
+def test_the_interval_holds_the_median_of_samples_that_remember_each_other(count, memory):
+    assert share_held(400, count, memory) > 0.92
+
+
+@pytest.mark.parametrize(("count", "at_most"), [(30, 1.10), (100, 1.08), (1000, 1.04)])
+def test_independent_samples_pay_little_for_the_question(count, at_most):
+    draw = random.Random(11)
+    asked = plain = 0.0
+    for _ in range(400):
+        samples = sorted(draw.lognormvariate(0, 0.02) for _ in range(count))
+        low, high = stats.median_ranks(count)
+        plain += samples[high - 1] - samples[low - 1]
+        draw.shuffle(samples)
+        interval = stats.median_interval(samples)
+        asked += interval.high - interval.low
+    assert 1 <= asked / plain < at_most
+
+
+def test_the_correlation_time_is_that_of_theory():
+    """Sides of a normal series correlate as 2/pi asin(memory^lag) (Sheppard's formula)."""
+    expected = 1 + 2 * sum(2 / math.pi * math.asin(0.8**lag) for lag in range(1, 200))
+    samples = autoregressive(random.Random(1), 100_000, 0.8)
+    assert stats.correlation_time(samples) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_steady_drift_counts_as_three_samples():
+    rising = [100.0 + n for n in range(300)]
+    assert stats.effective_count(rising) == pytest.approx(3, rel=0.05)
+    assert stats.median_interval(rising) == (100.0, 399.0)
+
+
+@given(st.lists(st.floats(1, 1e6) | st.sampled_from([1.0, 2.0, 3.0]), max_size=150))
+def test_dependence_never_narrows_an_interval(samples):
+    assert stats.correlation_time(samples) >= 1
+    assert stats.correlation_time(samples[::-1]) == pytest.approx(stats.correlation_time(samples))
+    interval, ranks = stats.median_interval(samples), stats.median_ranks(len(samples))
+    if ranks is not None:
+        ordered = sorted(samples)
+        assert interval.low <= ordered[ranks[0] - 1]
+        assert interval.high >= ordered[ranks[1] - 1]
+
+
+def test_samples_that_swing_or_never_change_count_in_full():
+    assert stats.effective_count([1.0, 2.0] * 50) == 100
+    assert stats.effective_count([7.0] * 100) == 100
+
+
+def test_a_step_shows_also_where_the_median_is_one_of_many_equal_samples():
+    assert stats.correlation_time([100.0] * 60 + [101.0] * 40) > 20
+
+
 def test_fewer_than_six_samples_have_no_interval():
     assert stats.median_interval([1.0] * 5) is None
     assert stats.half_width_share([1.0] * 5) is None
@@ -63,9 +133,84 @@ def test_the_pooled_interval_covers_the_spread_between_repetitions():
     assert (pooled.samples, pooled.repetitions) == (100, 2)
 
 
+def noise(seed, count=50, middle=100.0, spread=0.02):
+    draw = random.Random(seed)
+    return [middle * draw.lognormvariate(0, spread) for _ in range(count)]
+
+
+def test_repetitions_that_agree_are_one_body_of_samples():
+    repetitions = [noise(seed, 200) for seed in range(3)]
+    pooled = stats.pool(repetitions)
+    alone = [stats.median_interval(samples) for samples in repetitions]
+    assert stats.disagree(repetitions) is None
+    width = pooled.interval.high - pooled.interval.low
+    assert width < min(interval.high - interval.low for interval in alone)
+
+
+def test_the_interval_of_repetitions_that_disagree_spans_all_of_theirs():
+    repetitions = [noise(1), noise(2), noise(3, middle=110.0)]
+    intervals = [stats.median_interval(samples) for samples in repetitions]
+    assert stats.disagree(repetitions) == pytest.approx(0.1, abs=0.02)
+    assert stats.pool(repetitions).interval == (
+        min(interval.low for interval in intervals),
+        max(interval.high for interval in intervals),
+    )
+
+
+def test_a_drift_within_a_repetition_widens_the_pooled_interval():
+    drifting = [sorted(noise(seed)) for seed in range(3)]
+    apart, together = stats.pool(drifting), stats.pool([noise(seed) for seed in range(3)])
+    assert apart.median == together.median
+    assert apart.interval.high - apart.interval.low > together.interval.high - together.interval.low
+
+
+@pytest.mark.parametrize(("repetitions", "at_most"), [(2, 0.01), (3, 0.02), (5, 0.05)])
+def test_repetitions_of_one_distribution_rarely_disagree(repetitions, at_most):
+    rounds = 400
+    wrong = sum(
+        stats.disagree([noise(10 * number + each) for each in range(repetitions)]) is not None
+        for number in range(rounds)
+    )
+    assert wrong / rounds <= at_most
+
+
+def test_what_is_too_short_for_an_interval_does_not_disagree():
+    assert stats.disagree([[1.0] * 5, [2.0] * 5]) is None
+    assert stats.disagree([[1.0] * 5, [2.0] * 50]) is None
+    assert stats.disagree([]) is None
+
+
+def test_two_modes_are_told_with_their_shares():
+    found = stats.modes(noise(1, 70) + noise(2, 30, middle=130.0))
+    assert found.low == pytest.approx(100, rel=0.02)
+    assert found.high == pytest.approx(130, rel=0.02)
+    assert found.high_share == pytest.approx(0.3, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", ["uniform", "exponential", "normal", "outliers"])
+@pytest.mark.parametrize("count", [30, 100, 1000])
+def test_one_mode_is_not_taken_for_two(shape, count):
+    draw = random.Random(f"{shape}{count}")
+    one = {
+        "uniform": lambda: draw.uniform(100, 110),
+        "exponential": lambda: 100 + draw.expovariate(0.1),
+        "normal": lambda: draw.gauss(100, 2),
+        "outliers": lambda: draw.gauss(100, 2) + (draw.random() < 0.1) * draw.uniform(10, 400),
+    }[shape]
+    rounds = 200
+    assert sum(stats.modes([one() for _ in range(count)]) is not None for _ in range(rounds)) <= 4
+
+
+def test_the_step_of_a_clock_shows_in_what_repeats():
+    assert stats.step([10.0, 20.0, 20.0, 40.0] * 5) == 10.0
+    assert stats.step(noise(1)) is None
+    assert stats.step([3.0] * 50) is None
+
+
 def test_drift_is_the_last_fifth_over_the_first():
-    assert stats.drift_share([100.0] * 20 + [110.0] * 5) == pytest.approx(0.1)
-    assert stats.drift_share([100.0] * 24) is None
+    assert stats.drift_share([100.0] * 24 + [110.0] * 6) == pytest.approx(0.1)
+    assert stats.drift_share([100.0] * 23 + [110.0] * 6) is None
+    assert stats.drift_share([100.0] * 30) is None
 
 
 def test_the_median_absolute_deviation_ignores_one_wild_sample():

@@ -20,7 +20,7 @@ def statistics(samples: Floats, counts: Ints) -> dict[str, Any]:
     groups = np.repeat(np.arange(len(counts)), counts)
     ordered = samples[np.lexsort((samples, groups))]
     median = _percentile(ordered, starts, counts, 50)
-    low, high = _median_interval(ordered, starts, counts)
+    low, high = _median_interval(samples, median[groups], ordered, starts, counts)
     deviations = np.abs(samples - median[groups])
     deviations = deviations[np.lexsort((deviations, groups))]
     columns = {
@@ -46,12 +46,23 @@ def _percentile(ordered: Floats, starts: Ints, counts: Ints, percent: float) -> 
     return interpolated
 
 
-def _median_interval(ordered: Floats, starts: Ints, counts: Ints) -> tuple[Floats, Floats]:
-    ranks = {int(count): stats.median_ranks(int(count)) for count in np.unique(counts)}
-    known = np.array([ranks[int(count)] is not None for count in counts], dtype=bool)
-    pairs = np.array([ranks[int(count)] or (1, 1) for count in counts], dtype=np.int64)
-    low, high = pairs.reshape(-1, 2).T
+def _median_interval(
+    samples: Floats, middles: Floats, ordered: Floats, starts: Ints, counts: Ints
+) -> tuple[Floats, Floats]:
+    above, below = samples > middles, samples < middles
+    pairs = np.ones((len(counts), 2), dtype=np.int64)
+    known = np.zeros(len(counts), dtype=bool)
+    for place, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
+        over, under = (_bits(side[start : start + count]) for side in (above, below))
+        ranks = stats.median_ranks(count, stats.correlation_time_of_sides(over, under, count))
+        if ranks is not None:
+            pairs[place], known[place] = ranks, True
+    low, high = pairs.T
     return _at(ordered, starts + low - 1, known), _at(ordered, starts + high - 1, known)
+
+
+def _bits(truths: npt.NDArray[np.bool_]) -> int:
+    return int.from_bytes(np.packbits(truths).tobytes())
 
 
 def _at(values: Floats, places: Ints, known: npt.NDArray[np.bool_]) -> Floats:

@@ -52,23 +52,116 @@ uint64_t select(uint64_t* values, uint32_t first, uint32_t last, uint32_t rank) 
   return values[rank];
 }
 
-// Whether the 95 % interval of the median is as narrow as asked: distribution-free, between the
-// order statistics whose ranks are n/2 -+ 1.96 sqrt(n)/2, by the normal approximation of the
-// binomial (W. J. Conover, Practical Nonparametric Statistics, 3rd ed., section 3.2; J.-Y. Le
-// Boudec, Performance Evaluation of Computer and Communication Systems, table of appendix A).
-bool narrow_enough(const Latencies& samples, uint64_t* scratch, double interval) {
-  const uint32_t n = samples.count;
-  const double spread = 1.96 * square_root(n) / 2;
-  if (n / 2.0 - spread < 1) return false;  // too few samples for an interval
-  const uint32_t low = static_cast<uint32_t>(n / 2.0 - spread) - 1;  // ranks count from 0 here
-  const uint32_t high = n - 1 - low;                                 // by symmetry
+// On which side of the median each sample lies, one bit a sample. The median is given twofold, so
+// that the mean of two samples needs no rounding.
+class Sides {
+ public:
+  explicit Sides(uint32_t most) : above_(reserve(words(most))), below_(reserve(words(most))) {}
+
+  // How many samples in a row tell as much about the median as one independent sample: the
+  // integrated autocorrelation time of their sides, added up in pairs of lags until a pair is
+  // negative (C. J. Geyer, Practical Markov chain Monte Carlo, Statistical Science 7, 1992), less
+  // twice an autocorrelation's standard error among independent samples (Bartlett, 1946).
+  // bench/stats.py computes the same, and says more.
+  double correlation_time(const Latencies& samples, uint64_t twofold_median) {
+#pragma clang fp contract(off)
+    sort_out(samples, twofold_median);
+    const int64_t n = samples.count;
+    const int64_t balance = above_count_ - below_count_, aside = above_count_ + below_count_;
+    if (n * aside <= balance * balance) return 1;  // all at the median
+    int64_t same = 0, weight = 0;
+    for (int64_t lag = 0; lag < n - 1 && lag < kMaxLag; lag += 2) {
+      const int64_t pair = (lag > 0 ? products(lag) : aside) + products(lag + 1);
+      const int64_t pairs = 2 * (n - lag) - 1;
+      if (n * n * pair <= balance * balance * pairs) break;  // at most 2e18: 1e6 samples
+      same += pair;
+      weight += pairs;
+    }
+    const double count = static_cast<double>(n);
+    const double mean_square = static_cast<double>(balance * balance) / static_cast<double>(n * n);
+    const double variance = static_cast<double>(aside) - count * mean_square;
+    const double covariance =
+        static_cast<double>(same) - static_cast<double>(weight) * mean_square;
+    const double tau = 2 * covariance / variance - 1 - 2 / square_root(count);
+    return tau > 1 ? tau : 1;
+  }
+
+ private:
+  static constexpr int64_t kMaxLag = 1000;  // a longer memory than that shows as a drift
+
+  static uint32_t words(uint32_t count) { return count / 64 + 2; }  // one more, to shift from
+
+  void sort_out(const Latencies& samples, uint64_t twofold_median) {
+    count_ = samples.count;
+    above_count_ = below_count_ = 0;
+    memset(above_, 0, words(count_) * sizeof(uint64_t));
+    memset(below_, 0, words(count_) * sizeof(uint64_t));
+    for (uint32_t i = 0; i < count_; i++) {
+      const uint64_t twofold = 2 * samples.ns[i];
+      above_[i / 64] |= uint64_t{twofold > twofold_median} << i % 64;
+      below_[i / 64] |= uint64_t{twofold < twofold_median} << i % 64;
+      above_count_ += twofold > twofold_median;
+      below_count_ += twofold < twofold_median;
+    }
+  }
+
+  static uint64_t shifted(const uint64_t* bits, uint32_t word, uint32_t by) {
+    return by == 0 ? bits[word] : bits[word] >> by | bits[word + 1] << (64 - by);
+  }
+
+  // Sum over samples: 1 for the same side as `lag` samples later, -1 for the other one.
+  int64_t products(int64_t lag) const {
+    const uint32_t by = static_cast<uint32_t>(lag) % 64, skipped = static_cast<uint32_t>(lag) / 64;
+    int64_t sum = 0;
+    for (uint32_t i = 0; i + skipped <= count_ / 64; i++) {
+      const uint64_t above = shifted(above_, i + skipped, by);
+      const uint64_t below = shifted(below_, i + skipped, by);
+      sum += __builtin_popcountll((above_[i] & above) | (below_[i] & below));
+      sum -= __builtin_popcountll((above_[i] & below) | (below_[i] & above));
+    }
+    return sum;
+  }
+
+  uint64_t* above_;
+  uint64_t* below_;
+  uint32_t count_ = 0;
+  int64_t above_count_ = 0, below_count_ = 0;
+};
+
+// Rank, from 1, of the sample that bounds the median of `n` independent ones from below with 95 %
+// confidence, by the binomial distribution; its mirror bounds it from above. Exact up to 70 samples,
+// then by the normal approximation (W. J. Conover, Practical Nonparametric Statistics, 3rd ed.,
+// section 3.2; J.-Y. Le Boudec, Performance Evaluation of Computer and Communication Systems,
+// table of appendix A). 0: too few samples.
+uint32_t low_rank(uint32_t n) {
+#pragma clang fp contract(off)
+  if (n > 70) return static_cast<uint32_t>(n / 2.0 - 1.96 / 2 * square_root(n));
+  double chance = 1, tail = 0;
+  for (uint32_t i = 0; i < n; i++) chance /= 2;
+  uint32_t rank = 0;
+  while ((tail += chance) <= 0.025) {
+    chance = chance * (n - rank) / (rank + 1);
+    rank++;
+  }
+  return rank;
+}
+
+// Whether the 95 % interval of the median is as narrow as asked: distribution-free, between order
+// statistics. Serial dependence moves their ranks away from the middle, at most to the ends.
+bool narrow_enough(const Latencies& samples, uint64_t* scratch, Sides& sides, double interval) {
+#pragma clang fp contract(off)
+  const uint32_t n = samples.count, independent = low_rank(n);
+  if (independent == 0) return false;
   const uint32_t middle = (n - 1) / 2;
   memcpy(scratch, samples.ns, n * sizeof(uint64_t));
-  const uint64_t least = select(scratch, 0, n - 1, low);
-  const uint64_t most = select(scratch, low, n - 1, high);
-  uint64_t median = select(scratch, low, high, middle);
-  if (n % 2 == 0) median = (median + select(scratch, middle, high, middle + 1)) / 2;
-  return static_cast<double>(most - least) / 2 <= interval * static_cast<double>(median);
+  uint64_t twofold_median = 2 * select(scratch, 0, n - 1, middle);
+  if (n % 2 == 0) twofold_median = twofold_median / 2 + select(scratch, middle, n - 1, middle + 1);
+  const double tau = sides.correlation_time(samples, twofold_median);
+  const double rank = n / 2.0 - (n / 2.0 - independent) * square_root(tau);
+  const uint32_t low = rank < 1 ? 0 : static_cast<uint32_t>(rank) - 1;  // from 0 here
+  const uint64_t least = select(scratch, 0, middle, low);
+  const uint64_t most = select(scratch, middle, n - 1, n - 1 - low);  // by symmetry
+  return static_cast<double>(most - least) <= interval * static_cast<double>(twofold_median);
 }
 
 }  // namespace
@@ -113,17 +206,19 @@ Latencies sample(Session& session, const Arguments& arguments, const char** stop
   Latencies out;
   out.ns = reserve(arguments.max_samples);
   uint64_t* scratch = reserve(arguments.max_samples);
+  Sides sides(arguments.max_samples);
   const uint64_t start = now_ns();
   // Each look at the interval comes after a tenth more samples than the one before: a look costs
-  // a few nanoseconds a sample, so all looks together stay below 1 us for each sample taken, and
-  // few looks keep the bias of stopping at a lucky moment small.
+  // some ten nanoseconds a sample, most where they depend on each other for long, so all looks
+  // together stay below 1 us for each sample taken; and few looks keep the bias of stopping at a
+  // lucky moment small.
   uint32_t next_look = arguments.min_samples;
   while (true) {
     out.ns[out.count++] = timed_inference(session);
     if (arguments.interval > 0 && out.count == next_look) {
       next_look += out.count / 10 + 1;
       *stopped_by = "interval";
-      if (narrow_enough(out, scratch, arguments.interval)) return out;
+      if (narrow_enough(out, scratch, sides, arguments.interval)) return out;
     }
     *stopped_by = "max_samples";
     if (out.count == arguments.max_samples) return out;
