@@ -112,8 +112,8 @@ class Measured(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         _require(0 <= self.top1_error_pct <= 100, "an error rate lies between 0 and 100 %")
-        for what, told in (("dataset", self.dataset), ("runtime", self.runtime)):
-            _require(0 < len(told.strip()) <= 200, f"{what} is a text of 1 to 200 characters")
+        for told in (self.dataset, self.runtime):
+            _require(0 < len(told.strip()) <= 200, "dataset and runtime have 1 to 200 characters")
 
 
 class Check(Record, frozen=True, kw_only=True):
@@ -186,14 +186,9 @@ class Config(Record, frozen=True, kw_only=True):
     xnnpack: str = "default"  # or fp16, weight_cache, flags:N, joined with +
 
     def __post_init__(self) -> None:
+        option = "(fp16|weight_cache|flags:[0-9]{1,9})"
         _require(
-            bool(
-                re.fullmatch(
-                    r"default|(fp16|weight_cache|flags:[0-9]{1,9})(\+(fp16|weight_cache"
-                    r"|flags:[0-9]{1,9}))*",
-                    self.xnnpack,
-                )
-            ),
+            bool(re.fullmatch(rf"default|{option}(\+{option})*", self.xnnpack)),
             "xnnpack is default, or fp16, weight_cache and flags:N joined with +,"
             f" not {self.xnnpack!r}",
         )
@@ -435,17 +430,8 @@ def device_titles(devices: Iterable[Device]) -> dict[str, str]:
 def trial_key(device: str, planned: PlannedTrial) -> str:
     """A name for a trial that is unique in its run and safe as a file name."""
     config = planned.config
-    exact = "\0".join(
-        [
-            device,
-            planned.model,
-            str(config.threads),
-            config.delegate,
-            config.affinity,
-            config.xnnpack,
-            str(planned.repetition),
-        ]
-    )
+    how = (config.threads, config.delegate, config.affinity, config.xnnpack)
+    exact = "\0".join(map(str, (device, planned.model, *how, planned.repetition)))
     digest = hashlib.sha256(exact.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     readable = f"{planned.model}.t{config.threads}-{config.delegate}.r{planned.repetition}"
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "_", readable).strip("._-")[:80] or "trial"

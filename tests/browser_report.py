@@ -52,6 +52,16 @@ def first(browser: Chromium) -> str:
     return name
 
 
+def wait_across_loads(browser: Chromium, script: str) -> None:
+    """Wait until an expression is true, also while the page loads itself anew."""
+    while True:
+        try:
+            return browser.wait_for(script)
+        except AssertionError as error:
+            if "navigated" not in str(error):
+                raise
+
+
 def test_the_page_loads_without_a_complaint_and_asks_for_nothing(
     browser: Chromium, page: Path
 ) -> None:
@@ -131,8 +141,8 @@ def test_many_trials_are_folded_up_and_unfold(browser: Chromium, tmp_path: Path)
     assert browser.run(COUNT) == 200
     browser.click("#controls > button:last-of-type")
     assert browser.run(COUNT) == 260
-    browser.click("#table a[href='#cell-3']")
-    browser.wait_for("document.querySelectorAll('#cell-3 article').length === 4")
+    browser.click("#table tbody tr:nth-child(4) a[href^='#cell-']")
+    browser.wait_for("document.querySelectorAll('details.cell[open] article').length === 4")
     assert browser.complaints() == []
 
 
@@ -189,3 +199,76 @@ def test_axe_finds_no_serious_fault(browser: Chromium, page: Path) -> None:
             ".map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.html).join(' | ')))"
         )
         assert found == []
+
+
+def test_a_page_that_loads_itself_anew_keeps_what_the_reader_did(
+    browser: Chromium, page: Path, tmp_path: Path
+) -> None:
+    live = tmp_path / "live.html"
+    still = page.read_text(encoding="utf-8")
+    again = '<html lang="en" data-reload-s="{}">'
+    live.write_text(still.replace('<html lang="en">', again.format(600)), encoding="utf-8")
+    browser.open(live)
+    browser.run("window.first = true")
+    browser.click("[data-key='median-0'] button")
+    browser.click(".columns summary")
+    browser.click(".menu label:last-child input")
+    cell = browser.run("document.querySelector('details.cell:nth-of-type(5) summary').innerText")
+    browser.run("document.querySelector('details.cell:nth-of-type(5)').open = true")
+    browser.run("document.querySelector('#controls input').focus()")
+    browser.send("Input.insertText", text="shuffle")
+    rows = browser.run(COUNT)
+    browser.run("document.querySelector('#trials').scrollIntoView()")
+    height = browser.run("document.querySelector('#trials').getBoundingClientRect().top")
+    live.write_text(still.replace('<html lang="en">', again.format(0.2)), encoding="utf-8")
+    browser.run("document.documentElement.dataset.reloadS = 0.01; watch()")
+    wait_across_loads(browser, "window.first === undefined && document.readyState === 'complete'")
+    live.write_text(still, encoding="utf-8")  # the last one
+    wait_across_loads(
+        browser,
+        "!document.documentElement.dataset.reloadS && document.readyState === 'complete'",
+    )
+    assert browser.run("document.querySelector('[aria-sort]').dataset.key") == "median-0"
+    assert browser.run("document.querySelectorAll('.devices th:not([hidden])').length") == 1
+    assert browser.run("document.querySelector('#controls input').value") == "shuffle"
+    assert browser.run(COUNT) == rows
+    assert browser.run("document.activeElement.dataset.control") == "name"
+    assert browser.run("document.querySelector('details.cell[open] summary').innerText") == cell
+    top = browser.run("document.querySelector('#trials').getBoundingClientRect().top")
+    assert abs(top - height) < 3
+    assert browser.run("history.state") is None
+    assert browser.complaints() == []
+
+
+def test_a_page_that_is_being_copied_from_waits(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    browser.run("document.documentElement.dataset.reloadS = '0.05'; window.first = true")
+    browser.run("getSelection().selectAllChildren(document.querySelector('h1')); watch()")
+    browser.run("new Promise(done => setTimeout(done, 300))")
+    assert browser.run("window.first") is True
+    browser.run("getSelection().removeAllRanges()")
+    wait_across_loads(browser, "window.first === undefined")
+
+
+def test_every_figure_of_a_device_leads_to_its_trials(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    wanted = browser.run("document.querySelector('#table a[href^=\"#cell-\"]').hash")
+    browser.click("#table tbody tr:not(.level):not([hidden]) td:has(a[href^='#cell-']) + td")
+    assert browser.run("location.hash") == wanted
+    browser.wait_for("document.querySelectorAll('details.cell[open]').length === 1")
+
+
+def test_two_thousand_rows_are_sorted_filtered_and_hidden_at_once(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    """What is done stays within what a reader takes for at once; benchmarks/report.py has it."""
+    models = [made.model(f"net{n}", macs=1_000_000 + 997 * n % 100_000) for n in range(2_000)]
+    trials = made.grid([PHONE], models, samples=6)
+    browser.open(bench.render_report(made.write_run(tmp_path, [PHONE], models, trials)))
+    browser.click("[data-key='median-0'] button")
+    browser.click("[data-key='macs'] button")
+    assert browser.run(COUNT) == 200
+    browser.click("#controls input[type=search]")
+    browser.send("Input.insertText", text="net19")
+    assert browser.run(COUNT) == 111
+    assert browser.run("document.querySelector('output').textContent") == "111 of 2,000 rows"

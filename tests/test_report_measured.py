@@ -63,7 +63,10 @@ def test_it_is_of_the_quantized_model_and_not_of_its_float_parent(tmp_path: Path
         (MODELS + TOLD.replace("8.85", "101"), "line 3: measured: an error rate lies between"),
         (MODELS + TOLD.replace("8.85", "nan"), "line 3: measured: an error rate lies between"),
         (MODELS + TOLD.replace("8.85", '"8"'), "line 3: measured: Expected `float`"),
-        (MODELS + TOLD.replace("Fashion-MNIST test", " "), "line 3: measured: dataset is a text"),
+        (
+            MODELS + TOLD.replace("Fashion-MNIST test", " "),
+            "line 3: measured: dataset and runtime have 1",
+        ),
         (MODELS + TOLD.replace("dataset", "data_set"), "line 3: measured: .*`data_set`"),
         (MODELS + "measured = { top1_error_pct = 1 }\n", "line 3: measured: .*`dataset`"),
         (

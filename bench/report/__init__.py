@@ -5,13 +5,14 @@ tables    sets cells side by side: levels of complexity, pairs, the best of each
 grid      the table as heads and values;  findings  failures and doubts, told once
 plots     figures of cells (`bench.plot`);  svg  a figure as a part of the page
 page      all of it through page.html.j2
+watch     the page of a run that is still going on
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from bench.frame.trials import AnyPath, runs_at
 from bench.report.collect import collect
 from bench.report.page import html
 
-__all__ = ["render_report", "show"]
+__all__ = ["place_of", "render_report", "show", "write_page"]
 
 
 def render_report(runs: AnyPath | Iterable[AnyPath], output: AnyPath | None = None) -> Path:
@@ -32,14 +33,21 @@ def render_report(runs: AnyPath | Iterable[AnyPath], output: AnyPath | None = No
     there whole or not at all.
     """
     folders = runs_at(runs)
-    if output is None and len(folders) != 1:
+    path = place_of(folders, output)
+    write_page(path, html(collect(folders)))
+    return path
+
+
+def place_of(folders: Sequence[Path], output: AnyPath | None) -> Path:
+    """Where the report of some runs goes."""
+    if output is not None:
+        return Path(output)
+    if len(folders) != 1:
         raise UsageError(
             f"{len(folders)} runs make one report, which needs a place.",
             next_step="Name it with --output.",
         )
-    path = Path(output) if output is not None else folders[0] / "report.html"
-    _write(path, html(collect(folders)))
-    return path
+    return folders[0] / "report.html"
 
 
 class Shown(NamedTuple):
@@ -59,7 +67,8 @@ def show(runs: AnyPath | Iterable[AnyPath]) -> Shown:
     return Shown(html(collect(runs)))
 
 
-def _write(path: Path, text: str) -> None:
+def write_page(path: Path, text: str) -> None:
+    """Put a page in its place, whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=".report-", suffix=".html")

@@ -13,6 +13,56 @@ function reveal() {
   target.scrollIntoView();
 }
 
+// --- a run that is still going on -----------------------------------------------------------
+// Its page loads itself anew. What the reader has done stays in the history's entry, which a
+// file may keep where it may keep nothing else.
+
+function watch() {
+  const pause = Number(document.documentElement.dataset.reloadS) * 1000;
+  const later = () => setTimeout(() => {
+    if (!getSelection().isCollapsed) return later(); // somebody is about to copy it
+    history.replaceState({ bench: remembered() }, "");
+    location.reload();
+  }, pause);
+  if (pause) later();
+}
+
+function remembered() {
+  return { table: comparison?.remembered(), open: opened().map(heading), at: place(), focus: document.activeElement?.dataset?.control };
+}
+
+// The order is that of need: rows first, then what is open, then where the reader was.
+function restore(state) {
+  if (!document.documentElement.dataset.reloadS) history.replaceState(null, "");
+  if (state.table) comparison?.restore(state.table);
+  for (const box of document.querySelectorAll("main details")) {
+    if (!state.open.includes(heading(box))) continue;
+    box.open = true;
+    unfold(box);
+  }
+  if (state.focus) document.querySelector(`[data-control="${CSS.escape(state.focus)}"]`)?.focus({ preventScroll: true });
+  const anchor = state.at.id && document.getElementById(state.at.id);
+  scrollTo(0, anchor ? scrollY + anchor.getBoundingClientRect().top - state.at.top : state.at.y);
+}
+
+function opened() {
+  return [...document.querySelectorAll("main details[open]")];
+}
+
+// What a box is called, without its figures, which change.
+function heading(box) {
+  const summary = box.querySelector("summary");
+  return [box.parentElement.id, ...[...summary.childNodes].filter((node) => node.nodeName !== "B").map((node) => node.textContent.trim())].join(" ");
+}
+
+// The last thing with a name that the reader has begun to read, and where it stands: what
+// grows above it does not move it.
+function place() {
+  const named = [...document.querySelectorAll("main [id]:not(svg *)")].filter((one) => one.offsetParent !== null || one.getClientRects().length);
+  const last = named.filter((one) => one.getBoundingClientRect().top <= innerHeight / 3).at(-1);
+  return { id: last?.id, top: last?.getBoundingClientRect().top, y: scrollY };
+}
+
 // A report of many trials holds what lies behind a cell as text until somebody asks.
 function unfold(box) {
   const folded = box.querySelector("script[type='text/html']");
@@ -45,12 +95,48 @@ class Comparison {
     this.limit = FIRST_ROWS;
     this.reasons = this.heads.map(() => new Set());
     this.filters = new Map();
+    this.facets = new Map(); // controls by what they filter by
+    this.ticks = new Map(); // of columns and devices, by name
     this.sorting = { column: -1, direction: 1 };
     this.addSorting();
     this.addControls(controls);
     this.show();
+    table.addEventListener("click", (event) => this.follow(event.target));
     addEventListener("beforeprint", () => this.show(Infinity));
     addEventListener("afterprint", () => this.show());
+  }
+
+  // Every figure of a device leads to the trials that it is made of, as its median does.
+  follow(target) {
+    const cell = target.closest("tbody td");
+    if (!cell || target.closest("a") || cell.cellIndex < this.own || !getSelection().isCollapsed) return;
+    const group = this.groups.findIndex((_, number) => this.columnsOf(number).includes(cell.cellIndex));
+    cell.parentElement.cells[this.columnsOf(group)[0]].querySelector("a")?.click();
+  }
+
+  // --- what a page that loads itself anew keeps ----------------------------------------------
+
+  remembered() {
+    const { column, direction } = this.sorting;
+    const ticks = [...this.ticks].map(([name, box]) => [name, box.checked]);
+    return { sorted: this.heads[column]?.dataset.key, direction, filters: [...this.filters], ticks, all: this.limit === Infinity, left: this.table.parentElement.scrollLeft };
+  }
+
+  restore({ sorted, direction, filters, ticks, all, left }) {
+    if (all) this.limit = Infinity;
+    for (const [name, checked] of ticks) {
+      const box = this.ticks.get(name);
+      if (box && box.checked !== checked) box.click();
+    }
+    for (const [facet, value] of filters) {
+      const control = this.facets.get(facet);
+      if (!control) continue;
+      control.value = value;
+      if (control.value === value) this.filter(facet, value);
+    }
+    const column = this.heads.findIndex((head) => head.dataset.key === sorted);
+    if (sorted && column >= 0) for (let clicks = direction < 0 ? 2 : 1; clicks; clicks--) this.sort(column);
+    this.table.parentElement.scrollLeft = left;
   }
 
   // --- sorting ---------------------------------------------------------------------------
@@ -166,12 +252,16 @@ class Comparison {
 
   addControls(box) {
     const search = element("input", { type: "search", placeholder: "part of a name", oninput: () => this.filter("name", search.value.trim()) });
+    search.dataset.control = "name";
+    this.facets.set("name", search);
     box.append(element("label", {}, "Model ", search));
     for (const facet of ["family", "quantization", "threads", "delegate", "cores", "xnnpack"]) {
       const values = [...new Set(this.rows.map(({ row }) => row.getAttribute(`data-${facet}`)))];
       if (values.length < 2) continue;
       const select = element("select", { onchange: () => this.filter(facet, select.value) }, element("option", { value: "" }, "all"),
         ...values.map((value) => element("option", { value }, value)));
+      select.dataset.control = facet;
+      this.facets.set(facet, select);
       box.append(element("label", {}, facet[0].toUpperCase() + facet.slice(1) + " ", select));
     }
     box.append(this.columnMenu());
@@ -205,6 +295,7 @@ class Comparison {
 
   tick(text, columns, reason, checked) {
     const box = element("input", { type: "checkbox", checked, onchange: () => this.hide(columns, reason, !box.checked) });
+    this.ticks.set(`${reason} ${text}`, box);
     return element("label", {}, box, " ", element("bdi", {}, text));
   }
 
@@ -308,6 +399,8 @@ async function toClipboard(text) {
 // "toggle" does not bubble, but it can be caught on its way down.
 document.addEventListener("toggle", (event) => event.target.open && unfold(event.target), true);
 addEventListener("hashchange", reveal);
-reveal();
-const comparison = document.getElementById("table");
-if (comparison) new Comparison(comparison, document.getElementById("controls"));
+const table = document.getElementById("table");
+const comparison = table && new Comparison(table, document.getElementById("controls"));
+if (history.state?.bench) restore(history.state.bench);
+else reveal();
+watch();

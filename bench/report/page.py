@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from bench import __version__
-from bench.records import Published, device_id
+from bench.frame.cells import Cell
+from bench.records import Published, device_id, encode
 from bench.report import figures, findings, provenance, text, traces
 from bench.report.collect import Collection, mixed
 from bench.report.grid import grid
@@ -22,13 +23,17 @@ HERE = Path(__file__).parent
 MOST_UNFOLDED = 1000  # trials that a browser lays out at once without a pause
 
 
-def html(collection: Collection) -> str:
-    """The whole page; the same runs make the same page."""
-    anchors = {id(cell): f"cell-{n}" for n, cell in enumerate(collection.cells, start=1)}
+def html(collection: Collection, reload_s: float | None = None) -> str:
+    """The whole page; the same runs make the same page.
+
+    With `reload_s` it loads itself anew after so many seconds and keeps its place.
+    """
+    anchors = {id(cell): anchor_of(cell) for cell in collection.cells}
     chosen = choose(cell.model for cell in collection.cells)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     page: str = _template().render(
         collection=collection,
+        reload_s=reload_s,
         titles=collection.titles,
         heading=_heading(collection),
         statuses=_statuses(collection),
@@ -50,6 +55,12 @@ def html(collection: Collection) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
     return page
+
+
+def anchor_of(cell: Cell) -> str:
+    """Where a cell's trials are told: the same in every report that it stands in."""
+    place = (cell.device_id, cell.model.name, cell.trials[0].model_sha256, encode(cell.config))
+    return f"cell-{hashlib.sha256(repr(place).encode()).hexdigest()[:12]}"
 
 
 @cache
