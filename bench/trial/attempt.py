@@ -95,6 +95,7 @@ class Attempt:
             self._precision,
             self._before,
             after,
+            self._device,
         )
         return self._ended("ok", result, after=after)
 
