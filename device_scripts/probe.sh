@@ -1,9 +1,9 @@
 #!/system/bin/sh
-# Runs on the phone, as `sh probe.sh describe|state|load NONCE`, with up to six paths after it
-# in place of the six below.
+# Runs on the phone, as `sh probe.sh describe|state|load|series NONCE`, with up to six paths after
+# it in place of the six below; `series` takes two more, SECONDS and a FILE for its process id.
 #
-# Prints what the phone is, how it is at the moment, or what its processes have used so far,
-# as sections under headings of the form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
+# Prints what the phone is, how it is at the moment, what its processes have used so far, or
+# clocks and a few temperatures every so many SECONDS until it gets a SIGTERM, as sections under headings of the form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
 # that nothing a phone prints can pass for a heading. Nothing is changed on the phone.
 #
 # Plain POSIX sh: mksh of Android 5 and later, dash, busybox, toybox. What is missing or may
@@ -135,12 +135,58 @@ ticks() {
   done 2>/dev/null </proc/stat
 }
 
+# Beside a measurement, so it must cost next to nothing: one process, a few small files each time,
+# and of the zones, which may take a millisecond each, at most four that were chosen before.
+series() {
+  stop=
+  trap 'stop=yes' TERM
+  section clocks
+  clocks related_cpus
+  chosen=$(choose_zones)
+  section series
+  echo $$ >"${10}"
+  while [ -z "$stop" ]; do
+    read -r value rest </proc/uptime
+    echo "at: $value"
+    clocks scaling_cur_freq scaling_max_freq
+    for folder in $chosen; do
+      kind=
+      value=
+      { read -r kind <"$folder/type"; read -r value <"$folder/temp"; } 2>/dev/null
+      [ -n "$value" ] && echo "zone $kind: $value"
+    done
+    sleep "$9" &
+    # Unlike the sleep itself this ends with the signal; without a sleep it fails.
+    wait $! || break
+  done
+  kill $! 2>/dev/null
+}
+
+choose_zones() {
+  skin=
+  battery=
+  core=
+  big=
+  for folder in "$zones"/thermal_zone*; do
+    kind=
+    { read -r kind <"$folder/type"; } 2>/dev/null
+    case $kind in
+      *[Ss]kin* | *SKIN*) [ -n "$skin" ] || skin=$folder ;;
+      battery | *-battery | *batt*) [ -n "$battery" ] || battery=$folder ;;
+      BIG | *big*) [ -n "$big" ] || big=$folder ;;
+      cpu* | CPU* | *tscpu* | MID | LITTLE) [ -n "$core" ] || core=$folder ;;
+    esac
+  done
+  echo "$skin $battery $core $big"
+}
+
 case $mode in
   describe) describe ;;
   state) state ;;
   load) load ;;
+  series) series "$@" ;;
   *)
-    echo "usage: sh probe.sh describe|state|load NONCE" >&2
+    echo "usage: sh probe.sh describe|state|load|series NONCE" >&2
     exit 2
     ;;
 esac

@@ -6,6 +6,7 @@ from bench.device.describe import describe, inspect, read_load, read_state
 from bench.device.ensure import ensure
 from bench.device.fitness import fitness
 from bench.device.parse.devices import Listed
+from bench.device.parse.series import Moment
 from bench.device.phone import WORK_DIR, Finished, Phone, content_path
 from bench.device.prepare import (
     Applied,
@@ -18,6 +19,7 @@ from bench.device.prepare import (
 from bench.device.server import AdbServer, default_server, private_server
 from bench.device.survey import Seen, survey
 from bench.device.target import Target, connect_target, parse_server, parse_target
+from bench.device.watch import watched
 
 __all__ = [
     "WORK_DIR",
@@ -26,6 +28,7 @@ __all__ = [
     "Applied",
     "Finished",
     "Listed",
+    "Moment",
     "Phone",
     "Preparation",
     "Seen",
@@ -50,4 +53,5 @@ __all__ = [
     "restore_leftovers",
     "survey",
     "usable_phones",
+    "watched",
 ]

@@ -56,7 +56,7 @@ class Inspection:
 
 def inspect(phone: Phone) -> Inspection:
     """Everything about a phone that costs one round trip."""
-    sections = _probe(phone, "describe")
+    sections = probe(phone, "describe")
     return Inspection(
         device=_device(phone.serial, sections),
         root=parse_root(sections.get("rights", "")),
@@ -81,7 +81,7 @@ def read_load(phone: Phone, seconds: float = 0.5) -> Load | None:
 def read_state(phone: Phone) -> DeviceState:
     """How the phone is now. What it does not tell, or tells in doubtful ways, is None."""
     taken_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    sections = _probe(phone, "state")
+    sections = probe(phone, "state")
     battery = parse_battery(sections.get("battery", ""))
     thermal = parse_thermalservice(sections.get("thermalservice", ""))
     cpus = parse_cpus(sections.get("cpus", ""))
@@ -102,7 +102,7 @@ def read_state(phone: Phone) -> DeviceState:
 
 
 def _snapshot(phone: Phone) -> Snapshot | None:
-    sections = _probe(phone, "load")
+    sections = probe(phone, "load")
     return parse_snapshot(*(sections.get(name, "") for name in ("before", "processes", "after")))
 
 
@@ -134,14 +134,15 @@ def _device(serial: str, sections: dict[str, str]) -> Device:
     )
 
 
-def _probe(phone: Phone, mode: str) -> dict[str, str]:
+def probe(phone: Phone, mode: str, *more: str, deadline_s: float = _PROBE_S) -> dict[str, str]:
+    """Run probe.sh; its sections. DeviceError when it did not come to its end."""
     script = device_script("probe.sh")
     content = script.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
     remote = content_path("probe", sha256, ".sh")
     ensure(phone, script, sha256, remote)
     nonce = secrets.token_hex(8)
-    done = phone.run(["sh", remote, mode, nonce, *_PLACES], deadline_s=_PROBE_S)
+    done = phone.run(["sh", remote, mode, nonce, *_PLACES, *more], deadline_s=deadline_s)
     sections = split_sections(done.stdout.decode("utf-8", "replace"), nonce)
     if sections is None:
         phone.verified.pop(remote, None)  # it may have been removed on the phone

@@ -1,0 +1,53 @@
+"""`probe.sh series`: clocks and temperatures while something else runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bench.device.parse.cpufreq import parse_cpus
+from bench.device.parse.text import lines_of
+from bench.device.parse.zones import parse_zones
+
+_AT = re.compile(r"at: ([0-9]{1,12}\.[0-9]{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One reading, at so many seconds since the first."""
+
+    at_s: float
+    current_khz: dict[str, int] = field(default_factory=dict)  # by cpu number
+    max_khz: dict[str, int] = field(default_factory=dict)
+    temps_c: dict[str, float] = field(default_factory=dict)
+
+
+def parse_series(clocks: str, text: str) -> tuple[Moment, ...]:
+    """All readings in order. `clocks` says which cores share a clock."""
+    moments: list[Moment] = []
+    first: float | None = None
+    for at, lines in _blocks(text):
+        first = at if first is None else first
+        if at < first:
+            return ()  # an uptime that goes backwards is none
+        cpus = parse_cpus("\n".join([clocks, *lines]))
+        zones = [line.removeprefix("zone ") for line in lines if line.startswith("zone ")]
+        moments.append(
+            Moment(
+                at_s=round(at - first, 3),
+                current_khz={str(core): khz for core, khz in cpus.current_khz.items()},
+                max_khz={str(core): khz for core, khz in cpus.cap_khz.items()},
+                temps_c=parse_zones("\n".join(zones)),
+            )
+        )
+    return tuple(moments)
+
+
+def _blocks(text: str) -> list[tuple[float, list[str]]]:
+    blocks: list[tuple[float, list[str]]] = []
+    for line in lines_of(text):
+        if match := _AT.fullmatch(line):
+            blocks.append((float(match[1]), []))
+        elif blocks:
+            blocks[-1][1].append(line)
+    return blocks
