@@ -9,6 +9,7 @@ from pathlib import Path
 
 import fabricated as made
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ import bench
 from bench.errors import UsageError
 from bench.frame import columns
 from bench.frame.comparison import THRESHOLD, VERDICTS
-from bench.frame.ratio import Ratio, holm, ratio_of, t_cdf, t_quantile
+from bench.frame.ratio import Ratio, _of_a_median, holm, ratio_of, t_cdf, t_quantile
 from bench.records import Config, Device, Model, RunnerIdentity
 from bench.report.compared import comparison_markdown
 
@@ -259,3 +260,23 @@ def test_cells_without_any_scatter_are_certain() -> None:
     assert ratio_of(flat, flat).p_same(THRESHOLD) == 0.0
     assert ratio_of(flat, [[1100.0] * 8] * 3).p_slower(THRESHOLD) == 0.0
     assert Ratio(1.0, None, None, None, None).p_same(THRESHOLD) is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 7, 10, 20])
+def test_a_median_of_repetitions_scatters_more_than_their_mean(count: int) -> None:
+    dice = np.random.default_rng(count)
+    medians = np.median(dice.normal(size=(40_000, count)), axis=1)
+    assert _of_a_median(count) == pytest.approx(float(np.var(medians)), rel=0.05)
+
+
+@pytest.mark.parametrize("repetitions", [2, 3, 5, 10])
+def test_the_interval_holds_the_truth_with_few_repetitions_and_with_many(repetitions: int) -> None:
+    dice = random.Random(repetitions)
+
+    def cell() -> list[list[float]]:
+        starts = (math.exp(dice.gauss(0, 0.02)) for _ in range(repetitions))
+        return [[1000 * start * (1 + dice.expovariate(60)) for _ in range(9)] for start in starts]
+
+    ratios = [ratio_of(cell(), cell()) for _ in range(400)]
+    held = sum((r.low or 9) <= 1 <= (r.high or 0) for r in ratios) / len(ratios)
+    assert held >= 0.92
