@@ -237,6 +237,7 @@ class Plan(Record, frozen=True, kw_only=True):
     runner: RunnerName | Literal["auto"] = "auto"
     profile: bool = False
     shard: bool = False
+    prepare: tuple[str, ...] = ()  # settings of the phones that were changed meanwhile
     trials: tuple[PlannedTrial, ...]
     devices: tuple[str, ...]  # ids, see device_id
     versions: dict[str, str] = {}

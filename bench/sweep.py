@@ -31,7 +31,11 @@ from bench.records import (
 
 SIZE_LIMIT = 1 << 20  # bytes of a sweep file
 TOP_KEYS = (
-    "name", "repetitions", "seed", "runner", "profile", "shard", "models", "config", "precision",
+    "name", "repetitions", "seed", "runner", "profile", "shard", "prepare",
+    "models", "config", "precision",
+)  # fmt: skip
+PREPARATIONS = (  # the fields of bench.device.Preparation
+    "stay_awake", "animations_off", "fixed_performance", "performance_governor", "airplane_mode",
 )  # fmt: skip
 RUNNERS = ("auto", "bench-runner", "benchmark_model")
 CONFIG_KEYS = ("threads", "delegate", "affinity", "xnnpack")
@@ -52,6 +56,7 @@ class Sweep(Record, frozen=True, kw_only=True):
     runner: RunnerName | Literal["auto"] = "auto"
     profile: bool = False  # also take the times of the operators, in a process of their own
     shard: bool = False  # identical phones share the plan instead of running it each
+    prepare: tuple[str, ...] = ()  # settings changed for the sweep and put back after it
 
 
 def load(path: Path) -> Sweep:
@@ -75,6 +80,7 @@ def load(path: Path) -> Sweep:
         runner=_runner(table, where),
         profile=_switch(table, "profile", where),
         shard=_switch(table, "shard", where),
+        prepare=_prepare(table, where),
     )
 
 
@@ -207,6 +213,16 @@ def _runner(table: Mapping[str, Any], where: _Where) -> Any:
     return runner
 
 
+def _prepare(table: Mapping[str, Any], where: _Where) -> tuple[str, ...]:
+    if "prepare" not in table:
+        return ()
+    asked = [str(point) for point in _axis(table["prepare"], "prepare", where, None)]
+    for one in asked:
+        if one not in PREPARATIONS:
+            where.fail(f"prepare holds {one!r}; it knows {', '.join(PREPARATIONS)}.", "prepare")
+    return tuple(asked)
+
+
 def _switch(table: Mapping[str, Any], key: str, where: _Where) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
@@ -292,7 +308,7 @@ def _measured(value: Any, nth: int, where: _Where) -> Measured:
         )
 
 
-def _axis(value: Any, key: str, where: _Where, table: str, nth: int = 0) -> list[Scalar]:
+def _axis(value: Any, key: str, where: _Where, table: str | None, nth: int = 0) -> list[Scalar]:
     """One axis as a list of its points; a single value is an axis of one."""
     points = value if isinstance(value, list) else [value]
     if not points:

@@ -374,3 +374,37 @@ def test_events_are_printed_as_json_one_a_line(folder, server, phone):
     assert events[0]["devices"][0]["virtual"] is True
     assert events[2]["trial"]["virtual"] is True
     assert len(events[2]["trial"]["measurement"]["samples_us"]) >= 5
+
+
+def test_settings_are_prepared_for_a_sweep_and_put_back(folder):
+    text = 'prepare = ["stay_awake", "animations_off"]\n' + (folder / "tiny.toml").read_text()
+    (folder / "tiny.toml").write_text(text)
+    with private_server() as own, virtual.booted("flagship") as booted:
+        own.connect_tcp(booted.serial)
+        before = virtual.snapshot(booted)
+        done = bench("sweep", "tiny.toml", folder=folder, server=own)
+        assert done.returncode == 0, done.stderr
+        assert "animat" in done.stdout
+        assert virtual.snapshot(booted) == before
+
+
+def test_settings_of_a_sweep_that_was_killed_are_put_back_by_the_next_command(folder):
+    text = 'prepare = ["stay_awake", "animations_off"]\n'
+    write_sweep(folder, repetitions=4, seconds=2)
+    (folder / "tiny.toml").write_text(text + (folder / "tiny.toml").read_text())
+    with private_server() as own, virtual.booted("flagship") as booted:
+        own.connect_tcp(booted.serial)
+        before = virtual.snapshot(booted)
+        sweep = subprocess.Popen(
+            command("sweep", "tiny.toml"), cwd=folder, env=environment(own),
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        for line in sweep.stdout:
+            if line.startswith("[1/4]"):
+                sweep.kill()
+                break
+        sweep.communicate(timeout=30)
+        assert virtual.snapshot(booted) != before
+        assert bench("sweep", "tiny.toml", "--resume", folder=folder, server=own).returncode == 0
+        assert virtual.snapshot(booted) == before
+    assert sorted(t.index for t in trials_of(folder)) == [0, 1, 2, 3]

@@ -10,7 +10,7 @@ from tiny_models import conv_net
 
 from bench import engine, runtime, store
 from bench import sweep as sweeps
-from bench.device import Finished, describe
+from bench.device import Finished, Preparation, describe
 from bench.errors import (
     DeviceError,
     DeviceFull,
@@ -558,3 +558,7 @@ def test_a_profile_that_fails_leaves_the_latency_and_a_doubt(rig):
     outcome = rig.sweep()
     assert (outcome.ok, outcome.failed) == (4, 0)
     assert [d.kind for d in lines(outcome)[0].doubts] == ["no profile"]
+
+
+def test_the_sweep_knows_the_preparations_that_the_device_room_knows():
+    assert Preparation.__struct_fields__ == sweeps.PREPARATIONS

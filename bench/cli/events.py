@@ -38,6 +38,8 @@ def _told(event: Event) -> dict[str, Any]:
             return {"event": "trial_started", "device": device_id(device), "planned": planned}
         case engine.TrialEnded(device, trial):
             return {"event": "trial_ended", "device": device_id(device), "trial": trial}
+        case engine.PhoneNoted(device, note):
+            return {"event": "phone_noted", "device": device_id(device), "note": note}
         case engine.PhoneWaited(device, reason):
             return {"event": "phone_waited", "device": device_id(device), "reason": reason}
         case engine.PhoneStopped(device, error):

@@ -54,6 +54,8 @@ class Screen:
             case engine.TrialEnded(device, trial):
                 self._phone(device).end(trial)
                 self._line(device, trial)
+            case engine.PhoneNoted(device, note):
+                self._print(f"  {self._phone(device).title}: {note}")
             case engine.PhoneWaited(device, reason):
                 warn(f"{self._phone(device).title}: {reason} Waiting for it to come back.")
             case engine.PhoneStopped(device, _):

@@ -24,6 +24,13 @@ class TrialEnded(NamedTuple):
     trial: Trial
 
 
+class PhoneNoted(NamedTuple):
+    """Something about a phone that its user should know, such as a setting that was changed."""
+
+    device: Device
+    note: str
+
+
 class PhoneWaited(NamedTuple):
     """A worker waits for a phone that went away."""
 
@@ -57,7 +64,9 @@ class SweepStarted(NamedTuple):
     skips: Mapping[str, int]  # trials that no phone's state can make possible, by reason
 
 
-Event = TrialStarted | TrialEnded | PhoneWaited | PhoneStopped | PhoneDone | SweepStarted
+Event = (
+    TrialStarted | TrialEnded | PhoneNoted | PhoneWaited | PhoneStopped | PhoneDone | SweepStarted
+)
 
 
 class Outcome(NamedTuple):

@@ -101,6 +101,7 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         runner=sweep.runner,
         profile=sweep.profile,
         shard=sweep.shard,
+        prepare=sweep.prepare,
         trials=sweeps.plan_trials(sweep, [model.name for model in models]),
         devices=tuple(device_id(station.device) for station in stations),
         versions={

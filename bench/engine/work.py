@@ -6,6 +6,7 @@ the threads' place with nothing else changed.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -14,11 +15,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bench import store
-from bench.device import Phone
+from bench.device import Phone, Preparation, prepared, restore_leftovers
 from bench.engine.events import (
     Event,
     Outcome,
     PhoneDone,
+    PhoneNoted,
     PhoneStopped,
     PhoneWaited,
     TrialEnded,
@@ -137,13 +139,8 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         device = self._station.device
         try:
-            while (planned := self._next()) is not None:
-                self._report(TrialStarted(device, planned))
-                try:
-                    self._report(self._run_until_kept(planned))
-                except BaseException:
-                    self.todo.appendleft(planned)  # another phone that shares the list may do it
-                    raise
+            with self._prepared():
+                self._run_list()
             if not self._stop_asked.is_set():
                 self._report(PhoneDone(device))
         except BenchError as error:
@@ -151,6 +148,29 @@ class _Worker(threading.Thread):
                 self._report(PhoneStopped(device, error))
         except BaseException as error:  # a fault of ours: the main thread shall raise it
             self._report(error)
+
+    @contextlib.contextmanager
+    def _prepared(self) -> Iterator[None]:
+        """The phone's settings as the sweep wants them; what a killed host left is put back first."""
+        phone, device = self._station.phone, self._station.device
+        wanted = Preparation(**dict.fromkeys(self._plan.prepare, True))
+        notes = list(restore_leftovers(phone))
+        with prepared(phone, wanted) as applied:
+            notes += [*applied.changed, *applied.refused]
+            for note in notes:
+                self._report(PhoneNoted(device, note))
+            yield
+        for note in applied.left:
+            self._report(PhoneNoted(device, note))
+
+    def _run_list(self) -> None:
+        while (planned := self._next()) is not None:
+            self._report(TrialStarted(self._station.device, planned))
+            try:
+                self._report(self._run_until_kept(planned))
+            except BaseException:
+                self.todo.appendleft(planned)  # another phone that shares the list may do it
+                raise
 
     def _next(self) -> PlannedTrial | None:
         if self._stop_asked.is_set():
