@@ -278,6 +278,42 @@ def test_a_profile_is_told_by_types_of_operators(tmp_path: Path) -> None:
     assert "CONV_2D 75%, <b> 20%, ADD 5%" in text
 
 
+def test_the_slowest_operators_of_a_profile_are_told_with_who_ran_them(tmp_path: Path) -> None:
+    ops = [
+        OpTime(index=n, op="CONV_2D", name=f"<conv{n}>", mean_us=float(n), delegate="XNNPACK")
+        for n in range(1, 21)
+    ]
+    trials = [made.trial(PHONE, made.MOBILENETS[0], ops=tuple(ops))]
+    text = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials)).text
+    assert "The slowest 8 of 20 operators, timed in a process of their own" in text
+    assert "<conv20> CONV_2D 0.020 10 % XNNPACK" in text
+    assert "<conv12>" not in text
+
+
+def test_the_samples_of_doubtful_trials_are_drawn_in_order(tmp_path: Path) -> None:
+    trials = made.grid([PHONE], made.MOBILENETS, repetitions=2)
+    few = msgspec.structs.replace(made.WIDE, kind="few samples")
+    certain = made.write_run(tmp_path, [PHONE], made.MOBILENETS, trials, repetitions=2)
+    assert "plot-doubtful" not in report(certain).values("id")
+    doubtful = [msgspec.structs.replace(one, doubts=(made.WIDE,)) for one in trials[:6]]
+    doubtful += [msgspec.structs.replace(one, doubts=(few,)) for one in trials[6:]]
+    page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS, doubtful, repetitions=2))
+    assert "plot-doubtful" in page.values("id")
+    assert "2 more are not drawn" in page.text
+
+
+def test_a_cell_keeps_its_address_when_others_come(tmp_path: Path) -> None:
+    nets = made.MOBILENETS
+    few = made.write_run(tmp_path, [PHONE], nets[1:], made.grid([PHONE], nets[1:]))
+    many = made.write_run(tmp_path, [PHONE], nets, made.grid([PHONE], nets))
+    told = [
+        {value for value in report(run).values("href") if value.startswith("#cell-")}
+        for run in (few, many)
+    ]
+    assert len(told[0]) == 3
+    assert told[0] < told[1]
+
+
 def test_a_doubt_is_told_with_its_cure_and_marked_in_the_table(page: Page) -> None:
     assert "the median is known to ±4.1% where ±1.0% was asked for" in page.text
     assert "quieten the phone, or raise max_seconds" in page.text
@@ -336,6 +372,20 @@ def test_a_phone_that_was_updated_between_runs_is_warned_of(tmp_path: Path) -> N
         runs.append(made.write_run(tmp_path, [device], made.MOBILENETS[:1], trials))
     page = Page(bench.render_report(runs, tmp_path / "both.html").read_text(encoding="utf-8"))
     assert "2 builds of Android on Acme One" in page.text
+
+
+def test_runs_of_one_phone_are_pooled_by_device_model_and_config(tmp_path: Path) -> None:
+    nets = made.MOBILENETS[:2]
+    runs = [
+        made.write_run(tmp_path, [PHONE], nets, made.grid([PHONE], nets, repetitions=2))
+        for _ in range(2)
+    ]
+    both = Page(bench.render_report(runs, tmp_path / "both.html").read_text(encoding="utf-8"))
+    assert len(set(both.values("href")) & {h for h in both.values("href") if "#cell" in h}) == 2
+    assert "8 trials ok" in both.text
+    for run in runs:
+        assert f"Repetition 1 of {run.name}" in both.text
+    assert "differ otherwise" not in both.text
 
 
 def test_a_report_that_can_not_be_written_is_one_error(widths: Path, tmp_path: Path) -> None:

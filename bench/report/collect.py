@@ -80,6 +80,10 @@ def mixed(collection: Collection) -> list[str]:
         for what, values in told.items()
         if len(values) > expected[what] > 0
     ]
+    for program in dict.fromkeys(name for run in collection.runs for name in run.plan.versions):
+        versions = {r.plan.versions[program] for r in collection.runs if program in r.plan.versions}
+        if len(versions) > 1:
+            found.append(f"{len(versions)} versions of {program}: {', '.join(sorted(versions))}")
     for id_, title in collection.titles.items():
         builds = {run.devices[id_].fingerprint for run in collection.runs if id_ in run.devices}
         if len(builds) > 1:

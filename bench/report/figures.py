@@ -22,6 +22,8 @@ from bench.report.svg import inline_svg
 MOST_FACETS = 6  # plots of one kind, a config each
 SUSTAINED_S = 60.0  # seconds of inferences from which on heat may show
 MOST_SUSTAINED = 6  # trials
+# Doubts that the order of the samples may explain, and how many trials are drawn for them.
+IN_TIME, MOST_DOUBTFUL = ("drifting", "wide", "throttled", "hot start"), 4
 PUBLISHED, MEASURED = ERRORS["published"], ERRORS["measured"]
 MOST_DATASETS = 3  # that measured errors are drawn of
 MOST_SENTENCES = 3  # devices that a caption speaks of
@@ -54,6 +56,7 @@ def figures(collection: Collection, chosen: dict[str, Published]) -> list[Plot]:
         *_comparisons(cells),
         *_groups(facets, collection),
         *_spread(ordered, collection),
+        *_doubtful(ordered, collection.titles),
         *_sustained(ordered, collection.titles),
     ]  # fmt: skip
     return [_plot(name, figure, caption) for name, figure, caption in drawn]
@@ -174,6 +177,27 @@ def _spread(cells: Sequence[Cell], collection: Collection) -> Iterator[Drawn]:
                 " 95th percentile."
             )
             yield "spread", plots.distributions(samples), caption + _only(config, collection)
+
+
+def _doubtful(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:
+    """The samples of doubtful trials in order, those of the first kinds first."""
+    found = [
+        (min(IN_TIME.index(kind) for kind in kinds), cell, trial.measurement)
+        for cell in cells
+        for trial in cell.trials
+        if trial.measurement
+        and (kinds := {doubt.kind for doubt in trial.doubts}.intersection(IN_TIME))
+    ]
+    shown = sorted(found, key=lambda one: one[0])[:MOST_DOUBTFUL]
+    if shown:
+        samples = pd.concat(_samples(cell, measured, titles) for _, cell, measured in shown)
+        more = f" {len(found) - len(shown)} more are not drawn." if len(found) > len(shown) else ""
+        yield (
+            "doubtful",
+            plots.time_series(samples),
+            "Samples of doubtful trials in the order they were taken, to see whether they"
+            f" drift, jump or scatter.{more}",
+        )
 
 
 def _sustained(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:

@@ -101,17 +101,19 @@ class Comparison {
     this.addSorting();
     this.addControls(controls);
     this.show();
+    table.classList.add("live");
     table.addEventListener("click", (event) => this.follow(event.target));
-    addEventListener("beforeprint", () => this.show(Infinity));
+    addEventListener("beforeprint", () => this.show(Infinity, Infinity));
     addEventListener("afterprint", () => this.show());
   }
 
-  // Every figure of a device leads to the trials that it is made of, as its median does.
+  // Every figure leads to the trials that it is made of, as its device's median does.
   follow(target) {
     const cell = target.closest("tbody td");
-    if (!cell || target.closest("a") || cell.cellIndex < this.own || !getSelection().isCollapsed) return;
+    if (!cell || target.closest("a") || !getSelection().isCollapsed) return;
     const group = this.groups.findIndex((_, number) => this.columnsOf(number).includes(cell.cellIndex));
-    cell.parentElement.cells[this.columnsOf(group)[0]].querySelector("a")?.click();
+    const median = group < 0 ? cell.parentElement : cell.parentElement.cells[this.columnsOf(group)[0]];
+    median.querySelector("a[href^='#cell-']")?.click();
   }
 
   // --- what a page that loads itself anew keeps ----------------------------------------------
@@ -119,10 +121,15 @@ class Comparison {
   remembered() {
     const { column, direction } = this.sorting;
     const ticks = [...this.ticks].map(([name, box]) => [name, box.checked]);
-    return { sorted: this.heads[column]?.dataset.key, direction, filters: [...this.filters], ticks, all: this.limit === Infinity, left: this.table.parentElement.scrollLeft };
+    return { sorted: this.heads[column]?.dataset.key, direction, filters: [...this.filters], device: this.device?.selectedOptions[0].textContent, ticks, all: this.limit === Infinity, left: this.table.parentElement.scrollLeft };
   }
 
-  restore({ sorted, direction, filters, ticks, all, left }) {
+  restore({ sorted, direction, filters, device, ticks, all, left }) {
+    const chosen = [...this.device?.options ?? []].find((option) => option.textContent === device);
+    if (chosen?.value) {
+      this.device.value = chosen.value;
+      this.device.onchange();
+    }
     if (all) this.limit = Infinity;
     for (const [name, checked] of ticks) {
       const box = this.ticks.get(name);
@@ -136,6 +143,7 @@ class Comparison {
     }
     const column = this.heads.findIndex((head) => head.dataset.key === sorted);
     if (sorted && column >= 0) for (let clicks = direction < 0 ? 2 : 1; clicks; clicks--) this.sort(column);
+    this.show(this.limit, Infinity);
     this.table.parentElement.scrollLeft = left;
   }
 
@@ -162,23 +170,41 @@ class Comparison {
     this.show();
   }
 
-  // Put the rows that are kept into order, as many as the limit allows, and hide the others.
-  show(limit = this.limit) {
-    const sorted = this.sorting.column >= 0;
+  // Put the rows that are kept into order, as many as the limit allows, and hide the others:
+  // a batch at once, so that a click is answered at once, and the rest bit by bit.
+  show(limit = this.limit, batch = FIRST_ROWS) {
+    clearTimeout(this.growing);
     const kept = this.order.filter((entry) => entry.kept);
-    const shown = new Set(kept.slice(0, limit));
-    for (const entry of this.rows) if (entry.row.hidden === shown.has(entry)) entry.row.hidden = !entry.row.hidden;
-    const parts = this.bodies.map(() => document.createDocumentFragment());
-    for (const entry of shown) parts[sorted ? 0 : entry.level].append(entry.row);
-    parts.forEach((part, level) => this.bodies[level].append(part));
-    const inhabited = new Set([...shown].map((entry) => entry.level));
-    this.levels.forEach((heading, level) => {
-      if (heading) heading.hidden = sorted || !inhabited.has(level);
-    });
+    const shown = kept.slice(0, limit);
+    const first = new Set(shown.slice(0, batch));
+    for (const entry of this.rows) if (!first.has(entry) && !entry.row.hidden) entry.row.hidden = true;
+    for (const heading of this.levels) if (heading) heading.hidden = true;
+    this.put([...first]);
+    this.grow(shown.slice(batch));
     const all = this.rows.length.toLocaleString("en");
     this.counter.textContent = kept.length === this.rows.length ? `${all} rows` : `${kept.length.toLocaleString("en")} of ${all} rows`;
     this.more.hidden = kept.length <= limit;
     this.more.textContent = `Show all ${kept.length.toLocaleString("en")}`;
+  }
+
+  put(entries) {
+    const sorted = this.sorting.column >= 0;
+    const parts = this.bodies.map(() => document.createDocumentFragment());
+    for (const entry of entries) {
+      entry.row.hidden = false;
+      parts[sorted ? 0 : entry.level].append(entry.row);
+      const heading = this.levels[entry.level];
+      if (heading && !sorted) heading.hidden = false;
+    }
+    parts.forEach((part, level) => part.firstChild && this.bodies[level].append(part));
+  }
+
+  grow(left) {
+    if (!left.length) return;
+    this.growing = setTimeout(() => {
+      this.put(left.slice(0, FIRST_ROWS));
+      this.grow(left.slice(FIRST_ROWS));
+    });
   }
 
   sorted(column, direction) {
@@ -225,6 +251,7 @@ class Comparison {
       for (const { row } of this.rows) row.cells[column].hidden = reasons.size > 0;
     }
     this.stretch();
+    if (this.limit > FIRST_ROWS && this.counter) this.show();
   }
 
   shows(column) {
@@ -264,6 +291,7 @@ class Comparison {
       this.facets.set(facet, select);
       box.append(element("label", {}, facet[0].toUpperCase() + facet.slice(1) + " ", select));
     }
+    if (this.groups.length > 1) box.append(this.deviceFilter());
     box.append(this.columnMenu());
     for (const form of ["CSV", "Markdown"]) {
       box.append(element("button", { type: "button", onclick: () => this.copy(form) }, `Copy as ${form}`));
@@ -272,6 +300,16 @@ class Comparison {
     this.more = element("button", { type: "button", onclick: () => this.show(this.limit = Infinity) });
     box.append(this.counter, this.more);
     box.hidden = false;
+  }
+
+  // A device is columns, not rows: choosing one hides those of the others.
+  deviceFilter() {
+    const select = element("select", { onchange: () => {
+      this.groups.forEach((_, n) => this.hide(this.columnsOf(n), "other device", select.value !== "" && Number(select.value) !== n));
+    } }, element("option", { value: "" }, "all"), ...this.groups.map((group, n) => element("option", { value: n }, group.textContent.trim())));
+    select.dataset.control = "device";
+    this.device = select;
+    return element("label", {}, "Device ", select);
   }
 
   columnMenu() {

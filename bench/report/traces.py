@@ -15,7 +15,8 @@ from bench.report.states import states
 WIDTH, HEIGHT = 640, 56  # of a strip; it is stretched to the page's width
 FEWEST_DOTS, MOST_DOTS, ALL_DOTS = 40, 400, 60_000  # of a strip, and of all strips together
 
-MOST_OPS = 4  # types of operators that are told
+MOST_KINDS = 4  # types of operators that are told of a trial
+MOST_OPS = 8  # operators that are told of a cell
 
 
 class Strip(NamedTuple):
@@ -36,6 +37,16 @@ class TrialTrace(NamedTuple):
     strip: Strip | None
 
 
+class Operator(NamedTuple):
+    """One operator of a profile, for the page."""
+
+    name: str
+    kind: str
+    ran_by: str
+    mean_us: float
+    share: float
+
+
 class CellTrace(NamedTuple):
     """One cell with its trials."""
 
@@ -47,6 +58,8 @@ class CellTrace(NamedTuple):
     facts: tuple[tuple[str, tuple[str, ...]], ...]  # what, and its value for each trial
     doubts: tuple[tuple[Doubt, str], ...]  # with the trials they are of
     argvs: tuple[tuple[str, ...], ...]  # without those that are equal
+    operators: tuple[Operator, ...]  # the slowest, of the first trial that was profiled
+    operators_of: int  # how many there were
 
 
 def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrace]:
@@ -59,6 +72,7 @@ def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrac
             for done in cell.done
             if done.trial.measurement is not None
         }
+        profile = next((trial.ops for trial in cell.trials if trial.ops), ())
         several_runs = len({done.run for done in cell.done}) > 1
         yield CellTrace(
             anchor=anchors[id(cell)],
@@ -71,6 +85,8 @@ def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrac
             facts=tuple(_facts(cell.trials)),
             doubts=tuple(_doubts(cell.done, several_runs=several_runs)),
             argvs=tuple(dict.fromkeys(trial.argv for trial in cell.trials if trial.argv)),
+            operators=tuple(_slowest(profile)),
+            operators_of=len(profile),
         )
 
 
@@ -182,16 +198,33 @@ def _operators(ops: Sequence[OpTime]) -> dict[str, str]:
     total = sum(times.values())
     if not total:
         return {}
-    largest = sorted(times.items(), key=lambda one: -one[1])[:MOST_OPS]
+    largest = sorted(times.items(), key=lambda one: -one[1])[:MOST_KINDS]
     shares = [f"{text.clean(op, 30)} {us / total:.0%}" for op, us in largest]
     return {"operators by time": ", ".join(shares)}
+
+
+def _slowest(profile: Sequence[OpTime]) -> Iterator[Operator]:
+    total = sum(op.mean_us for op in profile)
+    for op in sorted(profile, key=lambda op: -op.mean_us)[:MOST_OPS]:
+        yield Operator(
+            name=text.clean(op.name or f"number {op.index}", 60),
+            kind=text.clean(op.op, 40),
+            ran_by=text.clean(op.delegate or "builtin kernels, or not told", 40),
+            mean_us=op.mean_us,
+            share=op.mean_us / total if total else 0.0,
+        )
 
 
 def _origin(trial: Trial) -> dict[str, str]:
     told = {"took, s": f"{trial.duration_s:,.1f}", "model": trial.model_sha256[:12]}
     if trial.runner is not None:
-        told["runner"] = text.clean(trial.runner.sha256[:12])
-        told["LiteRT library"] = text.clean((trial.runner.library_sha256 or "in the runner")[:12])
+        runner = trial.runner
+        told["runner"] = text.clean(
+            f"{runner.name} {runner.version or 'version not told'} {runner.sha256[:12]}"
+        )
+        sha256 = runner.library_sha256
+        library = f"{runner.library_version or ''} {sha256[:12] if sha256 else 'in the runner'}"
+        told["LiteRT library"] = text.clean(library.strip())
     return told
 
 

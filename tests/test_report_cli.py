@@ -1,0 +1,108 @@
+"""bench compare and bench report as a user meets them: what is printed, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import fabricated as made
+import msgspec
+import pytest
+from typer.testing import CliRunner, Result
+
+from bench.cli import app
+from bench.errors import UsageError
+from bench.records import RunnerIdentity
+
+PHONE = made.phone()
+NETS = made.MOBILENETS[:2]
+OTHER = msgspec.structs.replace(made.RUNNER, library_sha256="f" * 64, library_version="2.2.0")
+
+
+def run(results: Path, times: float = 1.0, runner: RunnerIdentity = made.RUNNER) -> Path:
+    """Four repetitions of two models, the first of them so many times as slow as it should be."""
+    trials = [
+        made.trial(
+            PHONE, net, repetition=n, runner=runner,
+            samples_us=made.samples_around(1000 * factor * (1 + n / 1000), seed=n),
+        )
+        for net, factor in zip(NETS, (times, 1.0), strict=True) for n in range(4)
+    ]  # fmt: skip
+    return made.write_run(results, [PHONE], NETS, trials, repetitions=4)
+
+
+def bench(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Before, and after with a model that became a tenth slower."""
+    results = tmp_path_factory.mktemp("results")
+    return run(results), run(results, times=1.1)
+
+
+def test_compare_tells_each_cell_and_ends_well_unless_asked(sides: tuple[Path, Path]) -> None:
+    said = bench("compare", *sides)
+    assert said.exit_code == 0
+    assert "slower" in said.output
+    assert "same" in said.output
+    assert "1.100" in said.output
+
+
+def test_fail_on_slower_ends_with_4_and_only_then(sides: tuple[Path, Path]) -> None:
+    before, after = sides
+    assert bench("compare", before, after, "--fail-on", "slower").exit_code == 4
+    assert bench("compare", after, before, "--fail-on", "slower").exit_code == 0
+    assert bench("compare", before, before, "--fail-on", "slower").exit_code == 0
+    loose = bench("compare", before, after, "--fail-on", "slower", "--threshold", "0.2")
+    assert loose.exit_code == 0
+
+
+def test_fail_on_slower_also_prints_what_was_asked_for(sides: tuple[Path, Path]) -> None:
+    said = bench("compare", *sides, "--fail-on", "slower", "--markdown")
+    assert said.exit_code == 4
+    assert said.output.startswith("**1 slower**, 0 faster, 0 can't tell, 1 same (threshold 3.0%).")
+    told = bench("compare", *sides, "--fail-on", "slower", "--json")
+    assert told.exit_code == 4
+    rows = json.loads(told.output)
+    assert [row["verdict"] for row in rows] == ["slower", "same"]
+    assert rows[0]["ratio_low"] < rows[0]["ratio"] < rows[0]["ratio_high"]
+
+
+def test_what_differs_is_refused_by_name_and_let_by_name(tmp_path: Path) -> None:
+    before, after = run(tmp_path), run(tmp_path, runner=OTHER)
+    refused = bench("compare", before, after)
+    assert isinstance(refused.exception, UsageError)  # main() prints it, and ends with 1
+    assert "differ in library" in str(refused.exception)
+    assert "say so: differs library" in str(refused.exception)
+    assert bench("compare", before, after, "--differs", "library").exit_code == 0
+
+
+def test_a_wrong_field_and_a_wrong_choice_are_one_error(sides: tuple[Path, Path]) -> None:
+    said = bench("compare", *sides, "--differs", "colour")
+    assert "'colour' can't be compared" in str(said.exception)
+    said = bench("compare", *sides, "--a-where", "device")
+    assert "a choice is written FIELD=VALUE" in str(said.exception)
+    assert bench("compare", *sides, "--fail-on", "faster").exit_code == 2
+    assert bench("compare", sides[0]).exit_code == 2
+
+
+def test_report_of_several_runs_merges_them_and_warns_of_mixed_versions(tmp_path: Path) -> None:
+    page = tmp_path / "both.html"
+    said = bench("report", run(tmp_path), run(tmp_path, runner=OTHER), "--output", page)
+    assert said.output == f"Report:  {page}\n"
+    html = page.read_text(encoding="utf-8")
+    assert "Trials that differ otherwise stand side by side" in html
+    assert "2 kinds of LiteRT library: 2.1.6" in html
+    assert "16 trials ok" in html
+    assert len({part.partition('"')[0] for part in html.split('href="#cell-')[1:]}) == 2
+
+
+def test_report_of_runs_by_two_versions_of_bench_says_so(tmp_path: Path) -> None:
+    first, second = run(tmp_path), run(tmp_path)
+    plan = second / "plan.json"
+    plan.write_text(plan.read_text().replace('"bench": "0.1.0"', '"bench": "0.0.9"'))
+    bench("report", first, second, "--output", tmp_path / "both.html")
+    html = (tmp_path / "both.html").read_text(encoding="utf-8")
+    assert "2 versions of bench: 0.0.9, 0.1.0" in html
