@@ -41,14 +41,15 @@ def first_narrow_look(samples: list[float], interval: float, at_least: int) -> i
     look = at_least
     while look <= len(samples):
         half_width = stats.half_width_share(samples[:look])
-        if half_width is not None and half_width <= interval:
+        long_enough = sum(samples[:look]) >= 500_000
+        if long_enough and half_width is not None and half_width <= interval:
             return look
         look += look // 10 + 1
     return len(samples)
 
 
 def independent(rng: random.Random) -> list[int]:
-    return [int(MS * rng.lognormvariate(0, 0.15)) for _ in range(6000)]
+    return [int(10 * MS * rng.lognormvariate(0, 0.15)) for _ in range(6000)]
 
 
 def autoregressive(rng: random.Random) -> list[int]:
@@ -56,7 +57,7 @@ def autoregressive(rng: random.Random) -> list[int]:
     state, out = 0.0, []
     for _ in range(14_000):
         state = 0.8 * state + rng.gauss(0, 0.6)
-        out.append(int(MS * math.exp(0.05 * state)))
+        out.append(int(10 * MS * math.exp(0.05 * state)))
     return out
 
 
@@ -64,7 +65,7 @@ def coarse(rng: random.Random) -> list[int]:
     """Few values, many of them at the median, in bursts."""
     out: list[int] = []
     while len(out) < 5000:
-        out += [MS + rng.choice([-20_000, 0, 0, 0, 20_000])] * rng.randint(1, 9)
+        out += [10 * MS + rng.choice([-200_000, 0, 0, 0, 200_000])] * rng.randint(1, 9)
     return out
 
 
@@ -106,9 +107,15 @@ def test_a_latency_that_keeps_swinging_is_warmed_until_the_time_is_up(tmp_path: 
 
 
 def test_sampling_stops_at_the_first_look_when_all_agree(tmp_path: Path) -> None:
-    told = run_fake(fake([MS]), tmp_path, **FREE)
+    told = run_fake(fake([20 * MS]), tmp_path, **FREE)
     assert told["stopped_by"] == "interval"
     assert len(told["samples_us"]) == 30
+
+
+def test_sampling_goes_on_for_half_a_second_however_well_all_agree(tmp_path: Path) -> None:
+    told = run_fake(fake([MS]), tmp_path, **FREE)
+    assert told["stopped_by"] == "interval"
+    assert 500 <= len(told["samples_us"]) < 550
 
 
 @pytest.mark.parametrize("interval", [0.05, 0.02, 0.01])
@@ -147,10 +154,10 @@ def test_bursts_take_longer_than_as_many_scattered_samples(tmp_path: Path) -> No
     bursts: list[int] = []
     while len(bursts) < 5000:
         level = rng.gauss(0, 0.05)
-        bursts += [int(MS * math.exp(level + rng.gauss(0, 0.01))) for _ in range(20)]
+        bursts += [int(10 * MS * math.exp(level + rng.gauss(0, 0.01))) for _ in range(20)]
     scattered = rng.sample(bursts, len(bursts))
     taken = [
-        len(run_fake(fake(series), tmp_path, max_samples="5000", max_seconds="60",
+        len(run_fake(fake(series), tmp_path, max_samples="5000", max_seconds="600",
                      min_samples="30")["samples_us"])
         for series in (bursts, scattered)
     ]  # fmt: skip

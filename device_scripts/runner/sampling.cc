@@ -6,6 +6,10 @@ namespace {
 
 constexpr uint32_t kMaxWarmups = 1000000;
 
+// What comes and goes on a phone more slowly than this can't be seen in fewer samples, however
+// many they are: schedulers and clock governors act every 4 to 100 ms. benchmark_model takes 1 s.
+constexpr uint64_t kMinSpanNs = 500000000;
+
 // When the latency has flattened: a fast and a slow moving average agree within 4 % more than 40
 // times in a row, after at least 30 inferences and 250 ms. Rule and numbers are those of
 // Jetpack Benchmark's WarmupManager (androidx.benchmark), where phones of many makers needed them.
@@ -30,6 +34,13 @@ double square_root(double value) {
   double root = value > 1 ? value : 1;
   for (int i = 0; i < 60; i++) root = (root + value / root) / 2;
   return root;
+}
+
+// Of a ratio of whole numbers, which may be below 1.
+double root_of_ratio(int64_t over, int64_t under) {
+  double ratio = static_cast<double>(over) / static_cast<double>(under), scale = 1;
+  while (ratio < 1) ratio *= 4, scale /= 2;
+  return scale * square_root(ratio);
 }
 
 // Puts the element of rank `rank` in its place, smaller ones before it and larger ones behind it
@@ -60,20 +71,20 @@ class Sides {
 
   // How many samples in a row tell as much about the median as one independent sample: the
   // integrated autocorrelation time of their sides, added up in pairs of lags until a pair is
-  // negative (C. J. Geyer, Practical Markov chain Monte Carlo, Statistical Science 7, 1992), less
-  // twice an autocorrelation's standard error among independent samples (Bartlett, 1946).
-  // bench/stats.py computes the same, and says more.
+  // negative (C. J. Geyer, Practical Markov chain Monte Carlo, Statistical Science 7, 1992), and
+  // corrected for chance. bench/stats.py computes the same, and says more.
   double correlation_time(const Latencies& samples, uint64_t twofold_median) {
 #pragma clang fp contract(off)
     sort_out(samples, twofold_median);
     const int64_t n = samples.count;
     const int64_t balance = above_count_ - below_count_, aside = above_count_ + below_count_;
     if (n * aside <= balance * balance) return 1;  // all at the median
-    int64_t same = 0, weight = 0;
+    int64_t lags = 0, same = 0, weight = 0;
     for (int64_t lag = 0; lag < n - 1 && lag < kMaxLag; lag += 2) {
       const int64_t pair = (lag > 0 ? products(lag) : aside) + products(lag + 1);
       const int64_t pairs = 2 * (n - lag) - 1;
       if (n * n * pair <= balance * balance * pairs) break;  // at most 2e18: 1e6 samples
+      lags += 2;
       same += pair;
       weight += pairs;
     }
@@ -82,8 +93,9 @@ class Sides {
     const double variance = static_cast<double>(aside) - count * mean_square;
     const double covariance =
         static_cast<double>(same) - static_cast<double>(weight) * mean_square;
-    const double tau = 2 * covariance / variance - 1 - 2 / square_root(count);
-    return tau > 1 ? tau : 1;
+    const double excess = 2 * covariance / variance - 1 - 1 - 3 / square_root(count);
+    if (excess <= 0) return 1;
+    return 1 + excess * (1 + root_of_ratio(4 * lags + 2, n));
   }
 
  private:
@@ -218,7 +230,8 @@ Latencies sample(Session& session, const Arguments& arguments, const char** stop
     if (arguments.interval > 0 && out.count == next_look) {
       next_look += out.count / 10 + 1;
       *stopped_by = "interval";
-      if (narrow_enough(out, scratch, sides, arguments.interval)) return out;
+      if (now_ns() - start >= kMinSpanNs &&
+          narrow_enough(out, scratch, sides, arguments.interval)) return out;
     }
     *stopped_by = "max_samples";
     if (out.count == arguments.max_samples) return out;
