@@ -231,13 +231,14 @@ def test_a_page_that_loads_itself_anew_keeps_what_the_reader_did(
     rows = browser.run(COUNT)
     browser.run("document.querySelector('#trials').scrollIntoView()")
     height = browser.run("document.querySelector('#trials').getBoundingClientRect().top")
-    live.write_text(still.replace('<html lang="en">', again.format(0.2)), encoding="utf-8")
+    live.write_text(still.replace('<html lang="en">', again.format(0.5)), encoding="utf-8")
     browser.run("document.documentElement.dataset.reloadS = 0.01; watch()")
     wait_across_loads(browser, "window.first === undefined && document.readyState === 'complete'")
     live.write_text(still, encoding="utf-8")  # the last one
     wait_across_loads(
         browser,
-        "!document.documentElement.dataset.reloadS && document.readyState === 'complete'",
+        "document.readyState === 'complete' && document.querySelector('html:not([data-reload-s])')"
+        " !== null",
     )
     assert browser.run("document.querySelector('[aria-sort]').dataset.key") == "median-0"
     assert browser.run("document.querySelectorAll('.devices th:not([hidden])').length") == 1

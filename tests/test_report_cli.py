@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import fabricated as made
@@ -106,3 +107,16 @@ def test_report_of_runs_by_two_versions_of_bench_says_so(tmp_path: Path) -> None
     bench("report", first, second, "--output", tmp_path / "both.html")
     html = (tmp_path / "both.html").read_text(encoding="utf-8")
     assert "2 versions of bench: 0.0.9, 0.1.0" in html
+
+
+def test_the_example_workflow_uses_options_that_there_are() -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    workflow = re.search(r"```yaml\n(.*?)```", (docs / "ci.md").read_text(), re.DOTALL)
+    assert workflow is not None
+    commands = re.findall(r"\bbench (\w+) (.*?)(?:\)| > |\n\n)", workflow[1], re.DOTALL)
+    assert [verb for verb, _ in commands] == ["sweep", "sweep", "compare"]
+    page = (docs / "cli.md").read_text()
+    for verb, words in commands:
+        told = page.partition(f"## bench {verb}\n")[2].partition("\n## ")[0]
+        for option in re.findall(r"--[a-z-]+", words):
+            assert f"`{option}" in told, f"bench {verb} has no {option}"
