@@ -23,7 +23,7 @@ MOST_FACETS = 6  # plots of one kind, a config each
 SUSTAINED_S = 60.0  # seconds of inferences from which on heat may show
 MOST_SUSTAINED = 6  # trials
 # Doubts that the order of the samples may explain, and how many trials are drawn for them.
-IN_TIME, MOST_DOUBTFUL = ("drifting", "wide", "throttled", "hot start"), 4
+IN_TIME, MOST_DOUBTFUL = ("drifting", "bimodal", "wide", "throttled", "hot start"), 4
 PUBLISHED, MEASURED = ERRORS["published"], ERRORS["measured"]
 MOST_DATASETS = 3  # that measured errors are drawn of
 MOST_SENTENCES = 3  # devices that a caption speaks of

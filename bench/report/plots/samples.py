@@ -64,23 +64,29 @@ def distributions(samples: pd.DataFrame) -> Figure:
 def time_series(samples: pd.DataFrame) -> Figure:
     """Every inference of some trials in order, warm-ups grey, a colour a trial.
 
+    One trial is drawn in ms, several as shares of their medians: they may be far apart.
     Takes a frame of `bench.load_samples`, filtered to the trials to look at.
     """
     with mpl.rc_context(STYLE):
         figure, axes = figure_of("Inferences in order", samples)
         found: list[Key] = []
-        for number, (_, trial) in enumerate(groups(samples, *_TRIAL)[: len(SERIES)]):
+        trials = groups(samples, *_TRIAL)[: len(SERIES)]
+        for number, (_, trial) in enumerate(trials):
             warm = (trial["phase"] == "warm-up").to_numpy(dtype=bool)
             order = np.arange(len(trial))
             latency = values(trial, "latency_us") / 1e3
+            if len(trials) > 1:
+                latency = latency / np.median(latency if warm.all() else latency[~warm]) * 100 - 100
             series = _trial_series(trial, number)
             axes.plot(order[warm], latency[warm], ".", color=MUTED)
             axes.plot(order[~warm], latency[~warm], ".", color=series.colour,
                       markerfacecolor=series.fill)  # fmt: skip
             found.append((key(series.colour, ".", fill=series.fill), _trial_label(trial)))
         axes.set_xlabel("Inference")
-        axes.set_ylabel("Latency, ms")
-        legend(figure, [*found, (key(MUTED, "."), "warm-ups")])
+        axes.set_ylabel("Latency, ms" if len(trials) == 1 else "Latency against the median, %")
+        if (samples["phase"] == "warm-up").any():
+            found.append((key(MUTED, "."), "warm-ups"))
+        legend(figure, found)
     return figure
 
 
