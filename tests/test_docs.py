@@ -35,9 +35,10 @@ def test_the_sweep_file_of_the_readme_can_be_read(tmp_path):
     (example,) = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     (tmp_path / "my_models").mkdir()
     (tmp_path / "my_models" / "net.tflite").write_bytes(b"x")
+    (tmp_path / "my_trained.tflite").write_bytes(b"x")
     (tmp_path / "s.toml").write_text(example)
     loaded = sweeps.load(tmp_path / "s.toml")
-    assert len(loaded.models) == 17
+    assert len(loaded.models) == 19
     assert len(loaded.configs) == 16
 
 
