@@ -90,9 +90,10 @@ def make_session() -> None:
         shutil.rmtree(example, ignore_errors=True)
         (example).mkdir()
         kept = shutil.copytree(run, example / run.name, ignore=shutil.ignore_patterns(".lock"))
-        forget_host_paths(kept / "models.json")
-        (kept / "report.html").replace(ROOT / "reports" / "example.html")
+        (kept / "report.html").unlink()
+        forget_host(kept)
         printed = printed.replace(folder, "results")
+    said("report", str(kept), "--output", str(ROOT / "reports" / "example.html"))
     draw(kept, ROOT / "docs" / "latency_vs_macs.svg")
     session = (
         f"```\n$ bench sweep examples/quickstart.toml --device virtual\n{printed}```\n\n"
@@ -106,12 +107,15 @@ def make_session() -> None:
     readme.write_text(MARKS.sub(lambda m: m[1] + session + m[2], readme.read_text()))
 
 
-def forget_host_paths(models: Path) -> None:
-    """Where the models lay on the computer that made the example is nobody's business."""
-    told = json.loads(models.read_text())
-    for model in told.values():
-        model["path"] = Path(model["path"]).name
-    models.write_text(json.dumps(told, indent=2) + "\n")
+def forget_host(run: Path) -> None:
+    """Where models lay, and the kernel of the computer that made the example: nobody's business."""
+    for name, field, known in (("models", "path", lambda path: Path(path).name),
+                               ("devices", "kernel", lambda kernel: None)):  # fmt: skip
+        file = run / f"{name}.json"
+        told = json.loads(file.read_text())
+        for one in told.values():
+            one[field] = known(one[field])
+        file.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def draw(run: Path, picture: Path) -> None:
