@@ -51,12 +51,15 @@ def sweep() -> None:
 
 
 def keep(found: Path, kept: Path) -> None:
-    """Copy a run without its logs, and without the places of this computer's files."""
+    """Copy a run without its logs, this computer's places of files and its kernel."""
     shutil.copytree(found, kept, ignore=shutil.ignore_patterns("logs", ".lock"))
-    models = json.loads((kept / "models.json").read_text())
-    for model in models.values():
-        model["path"] = Path(model["path"]).name
-    (kept / "models.json").write_text(json.dumps(models, indent=2) + "\n")
+    for name, field, known in (("models", "path", lambda path: Path(path).name),
+                               ("devices", "kernel", lambda kernel: None)):  # fmt: skip
+        file = kept / f"{name}.json"
+        told = json.loads(file.read_text())
+        for one in told.values():
+            one[field] = known(one[field])
+        file.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def run() -> None:
