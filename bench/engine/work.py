@@ -151,7 +151,7 @@ class _Worker(threading.Thread):
 
     @contextlib.contextmanager
     def _prepared(self) -> Iterator[None]:
-        """The phone's settings as the sweep wants them; what a killed host left is put back first."""
+        """The phone's settings as the sweep wants them; a killed host's are put back first."""
         phone, device = self._station.phone, self._station.device
         wanted = Preparation(**dict.fromkeys(self._plan.prepare, True))
         notes = list(restore_leftovers(phone))
