@@ -35,7 +35,7 @@ def test_the_notebook_runs_and_shows_tables_and_plots(
         if output.output_type == "execute_result"
     ]
     assert sum("image/png" in output.data for output in shown) == 5
-    assert sum("text/html" in output.data for output in shown) == 4
+    assert sum("text/html" in output.data for output in shown) == 5
     assert not any(
         output.output_type == "stream" for c in notebook.cells for output in c.get("outputs", [])
     )
