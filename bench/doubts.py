@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from bench import stats
 from bench.records import (
+    Check,
     Config,
     Delegation,
-    Device,
-    DeviceState,
     Doubt,
+    DoubtKind,
     Measurement,
+    Moment,
     Precision,
     Reported,
+    Usage,
 )
 
 # Each threshold is of the field's practice or derived; docs/variance.md has the source.
@@ -22,55 +25,37 @@ MODES_SHARE = 0.05  # that two modes lie apart
 OUTLIER_SIGMAS = 10
 OUTLIER_SHARE = 0.05
 DEFAULT_INTERVAL = Precision().interval  # where a trial was to run to a limit instead
-HOT_C = 37.0  # skin or battery at the start
-LOW_BATTERY = 25  # percent; below it some phones switch cores off
-CAPPED_SHARE = 0.98  # of the clock that a core could have
+BUSY_CORES = 0.5  # of other processes
+THROTTLED_SHARE = 0.85  # of the cap that a core had when the trial began
 
-KINDS = (
-    "few samples",
-    "wide",
-    "drifting",
-    "bimodal",
-    "first-run outlier",
-    "timer too coarse",
-    "reported only",
-    "partial delegation",
-    "no profile",
-    "throttled",
-    "hot start",
-    "capped clocks",
-    "low battery",
-    "repetitions differ",
-    "outputs differ",
-)
+KINDS: tuple[DoubtKind, ...] = get_args(DoubtKind)
+# What stands in the title of a device, so that it need not stand in every row as well.
+IN_TITLE = frozenset({"virtual", "emulated"})
 
 
 def judge(
-    told: Measurement | Reported | None,
+    told: Measurement | Reported,
     config: Config,
     precision: Precision,
-    before: DeviceState | None,
-    after: DeviceState | None,
-    device: Device | None = None,
+    series: Sequence[Moment] = (),
+    check: Check | None = None,
 ) -> tuple[Doubt, ...]:
-    """Every doubt about what was measured, or reported, in one trial.
+    """Every doubt that what was measured, or reported, shows of itself.
 
-    Without the device it is not known what clocks it could have.
+    `series` is what the phone told while it ran, `check` its outputs against the host's. What
+    the phone was like before and after is `bench.device.fitness`'s to judge.
     """
     found: list[Doubt] = []
     if isinstance(told, Reported):
         found += _of_report(told)
-    elif told is not None:
+    else:
         found += _of_precision(told.samples_us, precision)
         found += _of_shape(told.samples_us)
         found += _of_clock(told.samples_us, precision)
-    if told is not None:
-        found += _of_delegation(told.delegation, config)
-    found += _of_throttling(before, after)
-    if before is not None:
-        found += _of_start(before)
-    if device is not None:
-        found += _of_caps(device, [state for state in (before, after) if state is not None])
+        found += _of_usage(told.usage)
+    found += _of_delegation(told.delegation, config)
+    found += _of_clocks(series)
+    found += _of_check(check)
     return tuple(found)
 
 
@@ -193,59 +178,40 @@ def _of_delegation(delegation: Delegation | None, config: Config) -> Iterator[Do
         )
 
 
-def _of_start(before: DeviceState) -> Iterator[Doubt]:
-    hottest = max(_body_temps(before), default=None)
-    if hottest is not None and hottest > HOT_C:
+def _of_usage(usage: Usage | None) -> Iterator[Doubt]:
+    if usage is None:
+        return
+    others = (usage.busy_us - usage.own_us) / usage.wall_us
+    if others > BUSY_CORES:
         yield Doubt(
-            kind="hot start",
-            message=f"{hottest:.1f} °C at the start",
-            cure=f"let the phone cool below {HOT_C:.0f} °C",
-            numbers={"temp_c": hottest},
-        )
-    if before.battery_level is not None and before.battery_level < LOW_BATTERY:
-        yield Doubt(
-            kind="low battery",
-            message=f"battery at {before.battery_level} %",
-            cure=f"charge it above {LOW_BATTERY} %",
-            numbers={"battery_level": before.battery_level},
+            kind="background load",
+            message=f"other processes kept {others:.1f} cores busy while it sampled",
+            cure="end what runs; flight mode keeps updates away",
+            numbers={"busy_cores": round(others, 3)},
         )
 
 
-def _of_throttling(before: DeviceState | None, after: DeviceState | None) -> Iterator[Doubt]:
-    for state, when in ((after, "end"), (before, "start")):
-        if state is not None and state.thermal_status is not None and state.thermal_status > 0:
+def _of_clocks(series: Sequence[Moment]) -> Iterator[Doubt]:
+    """A cap that fell while the trial ran: what the phone calls its thermal status or not."""
+    for core in sorted({core for moment in series for core in moment.max_khz}):
+        caps = [moment.max_khz[core] for moment in series if core in moment.max_khz]
+        if min(caps) < THROTTLED_SHARE * caps[0]:
             yield Doubt(
                 kind="throttled",
-                message=f"thermal status {state.thermal_status} at the {when}",
+                message=f"the clock of core {core} was cut from {caps[0] // 1000} to"
+                f" {min(caps) // 1000} MHz while it ran",
                 cure="let the phone cool down and repeat the trial",
-                numbers={"thermal_status": state.thermal_status},
+                numbers={"first_cap_khz": caps[0], "lowest_cap_khz": min(caps)},
             )
             return
 
 
-def _of_caps(device: Device, states: Sequence[DeviceState]) -> Iterator[Doubt]:
-    told: list[str] = []
-    numbers: dict[str, float] = {}
-    for cluster in device.clusters:
-        names = [str(cpu) for cpu in cluster.cpus]
-        caps = [s.max_khz[name] for s in states for name in names if name in s.max_khz]
-        if cluster.max_khz is None or not caps or min(caps) >= CAPPED_SHARE * cluster.max_khz:
-            continue
-        told.append(f"{min(caps) // 1000} of {cluster.max_khz // 1000} MHz (core {names[0]})")
-        numbers |= {f"cpu{names[0]}_cap_khz": min(caps), f"cpu{names[0]}_max_khz": cluster.max_khz}
-    if told:
+def _of_check(check: Check | None) -> Iterator[Doubt]:
+    if check is not None and check.reason is not None:
+        numbers = {"snr_db": check.snr_db} if check.snr_db is not None else {}
         yield Doubt(
-            kind="capped clocks",
-            message=f"clocks were capped: {', '.join(told)}",
-            cure="let the phone cool down; switch battery saver and power limits off",
+            kind="outputs differ from host",
+            message=f"against {check.runtime} on the host: {check.reason}",
+            cure="distrust this delegate for this model, and look at the outputs",
             numbers=numbers,
         )
-
-
-def _body_temps(state: DeviceState) -> Iterator[float]:
-    """Skin and battery: what the whole phone has warmed to, not what a busy core shows."""
-    if state.battery_temp_c is not None:
-        yield state.battery_temp_c
-    for name, temp_c in state.temps_c.items():
-        if "skin" in name.lower():
-            yield temp_c

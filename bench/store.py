@@ -1,7 +1,8 @@
 """Results on disk: one folder a run, one line a trial, written before going on.
 
     results/<sweep>/<UTC start>/
-        sweep.toml  plan.json  devices.json  models.json  trials.jsonl  logs/<trial key>.txt
+        sweep.toml  plan.json  devices.json  models.json  trials.jsonl  tries.jsonl
+        logs/<trial key>.txt
 
 See docs/formats.md. A run that is being written holds a lock, so that two hosts'
 processes can't write into one; a last line cut by a crash is dropped on resume.
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
@@ -46,9 +47,12 @@ class RunWriter:
     def append(self, trial: Trial) -> None:
         """Write a trial's line and wait until the disk has it."""
         with _named(self.path, "write"):
-            self._trials.write(encode(trial) + b"\n")
-            self._trials.flush()
-            os.fsync(self._trials.fileno())
+            _append(self._trials, trial)
+
+    def append_try(self, trial: Trial) -> None:
+        """Keep a try of a trial that is to be repeated; it is not the trial's final line."""
+        with _named(self.path, "write"), (self.path / "tries.jsonl").open("ab") as tries:
+            _append(tries, trial)
 
     def log(self, key: str, argv: tuple[str, ...], stderr: bytes) -> None:
         """Keep what a trial was started with and what it complained of."""
@@ -86,10 +90,9 @@ def resume_run(path: Path) -> RunWriter:
     """Open a run for more trials; a line that a crash cut short is dropped."""
     with _named(path, "write"):
         lock = _take_lock(path)
-        trials = path / "trials.jsonl"
-        whole = _whole_lines(trials)
-        if whole < trials.stat().st_size:
-            os.truncate(trials, whole)
+        for file in (path / "trials.jsonl", path / "tries.jsonl"):
+            if file.exists() and (whole := _whole_lines(file)) < file.stat().st_size:
+                os.truncate(file, whole)
         return RunWriter(path, lock)
 
 
@@ -127,7 +130,16 @@ def read_run(path: Path) -> Run:
 
 def read_trials(path: Path) -> Iterator[Trial]:
     """The trials of a run in the order they ended, one at a time."""
-    file = path / "trials.jsonl"
+    return _read_lines(path / "trials.jsonl")
+
+
+def read_tries(path: Path) -> Iterator[Trial]:
+    """Tries that were followed by another, in the order they ended; of a run that has any."""
+    file = path / "tries.jsonl"
+    return _read_lines(file) if file.is_file() else iter(())
+
+
+def _read_lines(file: Path) -> Iterator[Trial]:
     with _named(file, "read"), file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith(b"\n"):
@@ -139,6 +151,12 @@ def read_trials(path: Path) -> Iterator[Trial]:
                     f"{file}, line {number}: {error.what}",
                     next_step="Take the line out, or read it with the version that wrote it.",
                 ) from error
+
+
+def _append(file: BinaryIO, trial: Trial) -> None:
+    file.write(encode(trial) + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _new_folder(parent: Path, stamp: str) -> Path:

@@ -14,13 +14,14 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, get_args, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
 
 import msgspec
 
 from bench.errors import SweepError
 from bench.records import (
     Config,
+    Fitness,
     Measured,
     ModelSpec,
     PlannedTrial,
@@ -31,15 +32,17 @@ from bench.records import (
 
 SIZE_LIMIT = 1 << 20  # bytes of a sweep file
 TOP_KEYS = (
-    "name", "repetitions", "seed", "runner", "profile", "shard", "prepare",
-    "models", "config", "precision",
+    "name", "repetitions", "seed", "runner", "profile", "memory", "energy", "sustained_s",
+    "shard", "prepare", "models", "config", "precision", "fitness",
 )  # fmt: skip
 PREPARATIONS = (  # the fields of bench.device.Preparation
     "stay_awake", "animations_off", "fixed_performance", "performance_governor", "airplane_mode",
 )  # fmt: skip
 RUNNERS = ("auto", "bench-runner", "benchmark_model")
 CONFIG_KEYS = ("threads", "delegate", "affinity", "xnnpack")
+LEAST_SUSTAINED_S, MOST_SUSTAINED_S = 2, 3600
 Scalar = bool | int | float | str
+R = TypeVar("R", bound=Record)
 
 
 class Sweep(Record, frozen=True, kw_only=True):
@@ -55,6 +58,10 @@ class Sweep(Record, frozen=True, kw_only=True):
     precision: Precision
     runner: RunnerName | Literal["auto"] = "auto"
     profile: bool = False  # also take the times of the operators, in a process of their own
+    memory: bool = False  # also take the memory after each step
+    energy: bool = False  # also take the energy of an inference
+    sustained_s: float = 0.0  # also run on for so long; 0: not
+    fitness: Fitness = Fitness()
     shard: bool = False  # identical phones share the plan instead of running it each
     prepare: tuple[str, ...] = ()  # settings changed for the sweep and put back after it
 
@@ -76,9 +83,13 @@ def load(path: Path) -> Sweep:
         repetitions=_whole(table, "repetitions", 1, 1, 10_000, where),
         models=_models(table, where),
         configs=_configs(table, where),
-        precision=_precision(table, where),
+        precision=_table(Precision, "precision", table, where),
         runner=_runner(table, where),
         profile=_switch(table, "profile", where),
+        memory=_switch(table, "memory", where),
+        energy=_switch(table, "energy", where),
+        sustained_s=_sustained(table, where),
+        fitness=_table(Fitness, "fitness", table, where),
         shard=_switch(table, "shard", where),
         prepare=_prepare(table, where),
     )
@@ -358,10 +369,23 @@ def _configs(table: Mapping[str, Any], where: _Where) -> tuple[Config, ...]:
     return tuple(configs)
 
 
-def _precision(table: Mapping[str, Any], where: _Where) -> Precision:
-    section = _section(table, "precision", where)
-    where.refuse_unknown(section, Precision.__struct_fields__, "precision")
-    made: Precision = _made(Precision, dict(section), "precision", where)
+def _sustained(table: Mapping[str, Any], where: _Where) -> float:
+    value = table.get("sustained_s", 0)
+    told = isinstance(value, int | float) and not isinstance(value, bool)
+    if not told or not (value == 0 or LEAST_SUSTAINED_S <= value <= MOST_SUSTAINED_S):
+        where.fail(
+            f"sustained_s must be 0, or {LEAST_SUSTAINED_S} to {MOST_SUSTAINED_S} seconds,"
+            f" not {value!r}.",
+            "sustained_s",
+        )
+    return float(value)
+
+
+def _table(kind: type[R], name: str, table: Mapping[str, Any], where: _Where) -> R:
+    """The record that a [table] of the file holds."""
+    section = _section(table, name, where)
+    where.refuse_unknown(section, kind.__struct_fields__, name)
+    made: R = _made(kind, dict(section), name, where)
     return made
 
 

@@ -38,6 +38,15 @@ def _told(event: Event) -> dict[str, Any]:
             return {"event": "trial_started", "device": device_id(device), "planned": planned}
         case engine.TrialEnded(device, trial):
             return {"event": "trial_ended", "device": device_id(device), "trial": trial}
+        case engine.TrialRepeated(device, trial):
+            return {"event": "trial_repeated", "device": device_id(device), "trial": trial}
+        case engine.PhoneUnfit(device, doubt, max_wait_s):
+            return {
+                "event": "phone_unfit",
+                "device": device_id(device),
+                "doubt": doubt,
+                "max_wait_s": max_wait_s,
+            }
         case engine.PhoneNoted(device, note):
             return {"event": "phone_noted", "device": device_id(device), "note": note}
         case engine.PhoneWaited(device, reason):

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.screen import console, milliseconds, printable, seconds, warn
+from bench.doubts import IN_TITLE
 from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 
 if TYPE_CHECKING:
@@ -54,6 +55,18 @@ class Screen:
             case engine.TrialEnded(device, trial):
                 self._phone(device).end(trial)
                 self._line(device, trial)
+            case engine.TrialRepeated(device, trial):
+                self._print(
+                    f"  {self._phone(device).title}: {printable(trial.model, NAME_LIMIT)} was"
+                    f" throttled; it is tried again when the phone has cooled down"
+                )
+                self._phone(device).waits("cooling down")
+            case engine.PhoneUnfit(device, doubt, max_wait_s):
+                self._print(
+                    f"  {self._phone(device).title}: waiting, {doubt.kind}: {doubt.message}"
+                    f" (at most {seconds(max_wait_s)})"
+                )
+                self._phone(device).waits(doubt.kind)
             case engine.PhoneNoted(device, note):
                 self._print(f"  {self._phone(device).title}: {note}")
             case engine.PhoneWaited(device, reason):
@@ -110,10 +123,13 @@ class Screen:
             parts.append(config.xnnpack)
         parts.append(_result(trial, emulated=device.emulated))
         left = phone.time_left_s()
+        if trial.waited_s:
+            parts.append(f"waited {seconds(trial.waited_s)}")
         if self._live is None and left:
             parts.append(f"{seconds(left)} left")
-        if trial.doubts:
-            parts.append(f"doubt: {', '.join(doubt.kind for doubt in trial.doubts)}")
+        kinds = [doubt.kind for doubt in trial.doubts if doubt.kind not in IN_TITLE]
+        if kinds:
+            parts.append(f"doubt: {', '.join(kinds)}")
             self._doubtful += 1
         self._print("  ".join(parts))
 
@@ -152,6 +168,9 @@ class _Phone:
         self._shared_by = trial.shared_by
         left = self.time_left_s()
         self._show(completed=self.done, left=f"{seconds(left)} left" if left else "")
+
+    def waits(self, why: str) -> None:
+        self._show(now=f"waiting: {why}")
 
     def stop(self, why: str) -> None:
         self._show(now=why, left="")

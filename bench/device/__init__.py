@@ -6,7 +6,7 @@ from bench.device.describe import describe, inspect, read_load, read_state
 from bench.device.ensure import ensure
 from bench.device.fitness import fitness
 from bench.device.parse.devices import Listed
-from bench.device.parse.series import Moment
+from bench.device.parse.load import Load
 from bench.device.phone import WORK_DIR, Finished, Phone, content_path
 from bench.device.prepare import (
     Applied,
@@ -28,7 +28,7 @@ __all__ = [
     "Applied",
     "Finished",
     "Listed",
-    "Moment",
+    "Load",
     "Phone",
     "Preparation",
     "Seen",

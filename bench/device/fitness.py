@@ -1,26 +1,30 @@
 """What would disturb a measurement on a phone, with numbers and what to do about it.
 
 Thresholds are those of the field: any thermal status above 0 moved a probe from 55 to 72 ms on
-a Pixel 2 (androidx ThrottleDetector); 37 °C is the start gate of a battery; below 25 % of charge
+a Pixel 2 (androidx ThrottleDetector); 37 °C is the start gate of a battery, 40 °C that of a
+processor's junction; below 25 % of charge
 some phones switch cores off (androidx Errors). Half a busy core and a tenth of free memory
 are our own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from bench.device.parse.load import Load
-from bench.records import Device, DeviceState, Doubt
+from bench.records import Device, DeviceState, Doubt, DoubtKind
 
 HOT_C = 37.0
+HOT_CORES_C = 40.0
 LOW_BATTERY = 25
 BUSY_CORES = 0.5
 LOW_MEMORY_SHARE = 0.1
 CAPPED_SHARE = 0.98  # of the clock that a core could have; below it is a cap, not rounding
 
-KINDS = (
+KINDS: tuple[DoubtKind, ...] = (
     "virtual",
+    "emulated",
     "emulator",
     "engineering build",
     "throttled",
@@ -34,8 +38,11 @@ KINDS = (
 )
 
 # What goes away when a phone is left alone for a while.
-PASSING = frozenset({"throttled", "hot start", "background load", "capped clocks"})
+PASSING: frozenset[DoubtKind] = frozenset(
+    {"throttled", "hot start", "background load", "capped clocks"}
+)
 
+_CORE_SENSORS = re.compile(r"(?i)cpu|big|mid\b|little|mtktscpu")
 _EMULATOR_MODELS = ("sdk_", "Android SDK built for", "google_sdk", "Emulator")
 _EMULATOR_SOCS = ("ranchu", "goldfish")
 
@@ -46,7 +53,7 @@ def fitness(device: Device, state: DeviceState, load: Load | None = None) -> tup
         *_of_device(device),
         *_of_heat(state),
         *_of_power(state),
-        *_of_load(load),
+        *_of_load(device, load),
         *_of_clocks(device, state),
         *_of_memory(device, state),
     )
@@ -71,6 +78,12 @@ def _of_device(device: Device) -> Iterator[Doubt]:
             message="an emulator: its latencies are the computer's that it runs on",
             cure="measure on a phone",
         )
+    if device.emulated:
+        yield Doubt(
+            kind="emulated",
+            message="it runs another processor's programs: its latencies are nobody's",
+            cure="measure on a phone, or on a virtual one of this computer's ABI",
+        )
     if ":eng/" in (device.fingerprint or ""):
         yield Doubt(
             kind="engineering build",
@@ -89,14 +102,17 @@ def _of_heat(state: DeviceState) -> Iterator[Doubt]:
         )
     body = [temp_c for name, temp_c in state.temps_c.items() if "skin" in name.lower()]
     body += [] if state.battery_temp_c is None else [state.battery_temp_c]
-    hottest = max(body, default=0.0)
-    if hottest > HOT_C:
-        yield Doubt(
-            kind="hot start",
-            message=f"{hottest:.1f} °C",
-            cure=f"let it cool below {HOT_C:.0f} °C, out of its case",
-            numbers={"temp_c": hottest, "limit_c": HOT_C},
-        )
+    cores = [temp_c for name, temp_c in state.temps_c.items() if _CORE_SENSORS.match(name)]
+    for where, temps_c, limit_c in (("", body, HOT_C), (" at the cores", cores, HOT_CORES_C)):
+        hottest = max(temps_c, default=0.0)
+        if hottest > limit_c:
+            yield Doubt(
+                kind="hot start",
+                message=f"{hottest:.1f} °C{where}",
+                cure=f"let it cool below {limit_c:.0f} °C, out of its case",
+                numbers={"temp_c": hottest, "limit_c": limit_c},
+            )
+            return
 
 
 def _of_power(state: DeviceState) -> Iterator[Doubt]:
@@ -123,16 +139,19 @@ def _of_power(state: DeviceState) -> Iterator[Doubt]:
         )
 
 
-def _of_load(load: Load | None) -> Iterator[Doubt]:
-    if load is None or load.busy_cores <= BUSY_CORES:
+def _of_load(device: Device, load: Load | None) -> Iterator[Doubt]:
+    if load is None:
+        return
+    # The kernel of a virtual phone counts the ticks of its whole computer.
+    busy = load.of_processes if device.virtual else load.busy_cores
+    if busy <= BUSY_CORES:
         return
     names = ", ".join(f"{name} {cores:.1f}" for name, cores in load.top[:3] if cores >= 0.05)
     yield Doubt(
         kind="background load",
-        message=f"{load.busy_cores:.1f} of {load.cores} cores are busy"
-        + (f" ({names})" if names else ""),
+        message=f"{busy:.1f} of {load.cores} cores are busy" + (f" ({names})" if names else ""),
         cure="wait, or end what runs; flight mode keeps updates away",
-        numbers={"busy_cores": load.busy_cores, "cores": load.cores},
+        numbers={"busy_cores": busy, "cores": load.cores},
     )
 
 

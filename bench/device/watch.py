@@ -16,9 +16,10 @@ import time
 from collections.abc import Iterator
 
 from bench.device.describe import probe
-from bench.device.parse.series import Moment, parse_series
+from bench.device.parse.series import parse_series
 from bench.device.phone import WORK_DIR, Phone
 from bench.errors import DeviceError
+from bench.records import Moment
 
 _LONGEST_S = 4 * 3600.0
 _STOP_S = 5.0

@@ -13,9 +13,11 @@ from bench.engine.events import (
     PhoneDone,
     PhoneNoted,
     PhoneStopped,
+    PhoneUnfit,
     PhoneWaited,
     SweepStarted,
     TrialEnded,
+    TrialRepeated,
     TrialStarted,
 )
 from bench.engine.prepare import (
@@ -41,9 +43,11 @@ __all__ = [
     "PhoneDone",
     "PhoneNoted",
     "PhoneStopped",
+    "PhoneUnfit",
     "PhoneWaited",
     "SweepStarted",
     "TrialEnded",
+    "TrialRepeated",
     "TrialStarted",
     "make_models",
     "model_cache",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import BenchError
-from bench.records import Device, Model, Plan, PlannedTrial, RunnerIdentity, Trial
+from bench.records import Device, Doubt, Model, Plan, PlannedTrial, RunnerIdentity, Trial
 
 
 class TrialStarted(NamedTuple):
@@ -19,6 +19,13 @@ class TrialStarted(NamedTuple):
 
 class TrialEnded(NamedTuple):
     """A trial's record is on the disk."""
+
+    device: Device
+    trial: Trial
+
+
+class TrialRepeated(NamedTuple):
+    """A throttled try is on the disk; the trial is repeated once the phone has cooled down."""
 
     device: Device
     trial: Trial
@@ -36,6 +43,14 @@ class PhoneWaited(NamedTuple):
 
     device: Device
     reason: str
+
+
+class PhoneUnfit(NamedTuple):
+    """A worker waits, for so long at most, until its phone is fit for the next trial."""
+
+    device: Device
+    doubt: Doubt
+    max_wait_s: float
 
 
 class PhoneStopped(NamedTuple):
@@ -65,7 +80,15 @@ class SweepStarted(NamedTuple):
 
 
 Event = (
-    TrialStarted | TrialEnded | PhoneNoted | PhoneWaited | PhoneStopped | PhoneDone | SweepStarted
+    TrialStarted
+    | TrialEnded
+    | TrialRepeated
+    | PhoneNoted
+    | PhoneWaited
+    | PhoneUnfit
+    | PhoneStopped
+    | PhoneDone
+    | SweepStarted
 )
 
 

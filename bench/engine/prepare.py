@@ -100,6 +100,10 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         precision=sweep.precision,
         runner=sweep.runner,
         profile=sweep.profile,
+        memory=sweep.memory,
+        energy=sweep.energy,
+        sustained_s=sweep.sustained_s,
+        fitness=sweep.fitness,
         shard=sweep.shard,
         prepare=sweep.prepare,
         trials=sweeps.plan_trials(sweep, [model.name for model in models]),
@@ -149,7 +153,9 @@ def open_run(
 def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:
     """Only the same trials of the same models on phones of the run may go on in it."""
     cure = "Start a new run without --resume."
-    fields = ("trials", "precision", "runner", "profile", "shard")
+    fields = (
+        "trials", "precision", "runner", "profile", "memory", "energy", "sustained_s", "shard",
+    )  # fmt: skip
     if any(getattr(before.plan, field) != getattr(plan, field) for field in fields):
         raise UsageError(f"the sweep file has changed since {before.path} began.", next_step=cure)
     for model in models:

@@ -22,24 +22,34 @@ from bench.engine.events import (
     PhoneDone,
     PhoneNoted,
     PhoneStopped,
+    PhoneUnfit,
     PhoneWaited,
     TrialEnded,
+    TrialRepeated,
     TrialStarted,
 )
 from bench.engine.prepare import Connect
 from bench.errors import BenchError, DeviceError, DeviceLost
 from bench.records import (
     Device,
+    Doubt,
     Model,
     Plan,
     PlannedTrial,
     device_id,
     trial_key,
 )
-from bench.trial import Station, run_trial
-from bench.trial.attempt import Ended
+from bench.trial import Ended, Gate, Passes, Station, run_trial
+from bench.trial.passes import LATENCY_ALONE
 
-Reports = queue.Queue[Event | Ended | BaseException]
+
+class Tried(NamedTuple):
+    """A try that was throttled, and will be followed by another."""
+
+    ended: Ended
+
+
+Reports = queue.Queue[Event | Ended | Tried | BaseException]
 
 
 class Patience(NamedTuple):
@@ -130,6 +140,8 @@ class _Worker(threading.Thread):
         self._connect = connect
         self._patience = patience
         self._stop_asked = threading.Event()
+        self._gate = Gate(plan.fitness, pause=self._pause, on_wait=self._waits)
+        self._once = Passes(plan.profile, plan.memory, plan.energy)
 
     def start_for(self, reports: Reports) -> None:
         """Start, and report there."""
@@ -195,7 +207,9 @@ class _Worker(threading.Thread):
                     planned,
                     self._models[planned.model],
                     self._plan.precision,
-                    profile=self._plan.profile and planned.repetition == 0,
+                    self._gate,
+                    self._passes(planned),
+                    on_try=lambda ended: self._report(Tried(ended)),
                 )
             except DeviceLost as error:
                 lost += 1
@@ -205,6 +219,21 @@ class _Worker(threading.Thread):
                 self._station = self._station._replace(phone=self._reconnect(error))
                 if self._stop_asked.is_set():  # abort() may have met the old connection
                     raise
+
+    def _passes(self, planned: PlannedTrial) -> Passes:
+        """Once a cell: most with the first repetition, the hottest with the last one."""
+        plan = self._plan
+        passes = self._once if planned.repetition == 0 else LATENCY_ALONE
+        last = planned.repetition == plan.repetitions - 1
+        return passes._replace(sustained_s=plan.sustained_s if last else 0.0)
+
+    def _waits(self, doubts: Sequence[Doubt]) -> None:
+        for doubt in doubts:
+            self._report(PhoneUnfit(self._station.device, doubt, self._plan.fitness.max_wait_s))
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop_asked.wait(seconds):
+            raise DeviceError("the sweep was stopped while the phone was waited for.")
 
     def _reconnect(self, lost: DeviceLost) -> Phone:
         give_up_at = time.monotonic() + self._patience.return_within_s
@@ -242,6 +271,9 @@ class _Tally:
             if isinstance(report, Ended):
                 self._keep(report)
                 continue
+            if isinstance(report, Tried):
+                self._keep_try(report.ended)
+                continue
             if isinstance(report, TrialStarted):
                 self._devices[device_id(report.device)] = report.device
             if isinstance(report, PhoneStopped):
@@ -254,6 +286,8 @@ class _Tally:
             report = reports.get()
             if isinstance(report, Ended):
                 self._keep(report)
+            elif isinstance(report, Tried):
+                self._keep_try(report.ended)
 
     def outcome(self, interrupted: bool) -> Outcome:
         return Outcome(
@@ -264,6 +298,10 @@ class _Tally:
             interrupted=interrupted,
         )
 
+    def _keep_try(self, ended: Ended) -> None:
+        self._writer.append_try(ended.trial)
+        self._on_event(TrialRepeated(self._devices[ended.trial.device], ended.trial))
+
     def _keep(self, ended: Ended) -> None:
         # Written before anything else happens: a later failure must not lose it.
         self._writer.append(ended.trial)
@@ -272,7 +310,9 @@ class _Tally:
         self._on_event(TrialEnded(self._devices[ended.trial.device], ended.trial))
 
 
-def _until_all_ended(reports: Reports, phones: int) -> Iterator[Event | Ended | BaseException]:
+def _until_all_ended(
+    reports: Reports, phones: int
+) -> Iterator[Event | Ended | Tried | BaseException]:
     while phones:
         report = reports.get()
         phones -= isinstance(report, PhoneDone | PhoneStopped)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.doubts import IN_TITLE
 from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.latency import statistics
@@ -196,8 +197,8 @@ def model_values(model: Model, sha256: str) -> Values:
 
 
 def doubt_kinds(trials: Iterable[Trial]) -> str:
-    """The kinds of doubt about some trials, sorted, none twice."""
-    return ", ".join(sorted({doubt.kind for trial in trials for doubt in trial.doubts}))
+    """The kinds of doubt about some trials, sorted, none twice, but for what the title says."""
+    return ", ".join(sorted({d.kind for trial in trials for d in trial.doubts} - IN_TITLE))
 
 
 def _outcome(trial: Trial) -> Values:

@@ -1,8 +1,10 @@
 """One trial on one phone, from push to record.
 
 1. Runner, library and model are on the phone (by content hash; nothing is pushed twice).
-2. The phone's state is read. 3. One fresh process of the runner loads, compiles, warms up,
-samples and prints one document. 4. The state is read again. 5. Doubts are judged.
+2. The phone is waited for until it is fit (gate.py). 3. One fresh process of the runner loads,
+compiles, warms up, samples and prints one document (process.py); clocks and temperatures are
+read meanwhile. 4. The phone's state is read again. 5. Doubts are judged; a throttled try is
+repeated. 6. What would disturb the latency is taken in processes of its own (passes.py).
 
 What goes wrong in the runner is a failed trial; what goes wrong with the phone
 (DeviceLost, DeviceFull) is the engine's to handle, and leaves no record.
@@ -10,20 +12,28 @@ What goes wrong in the runner is a failed trial; what goes wrong with the phone
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
-from bench.device import Phone, ensure, read_state
+from bench.device import Phone, ensure, read_state, watched
 from bench.errors import DeviceTimeout, RunnerError
-from bench.records import Config, Device, Doubt, Model, OpTime, PlannedTrial, Precision
+from bench.records import Config, Device, Model, PlannedTrial, Precision
 from bench.trial.attempt import Attempt, Ended
-from bench.trial.runners import Result, Runner, model_file
+from bench.trial.gate import Gate
+from bench.trial.passes import LATENCY_ALONE, Passes, take
+from bench.trial.process import Process
+from bench.trial.runners import Runner, Start, model_file
 
-# Loading, compiling, the first inference and the last one of each phase are not bounded by the
-# runner; two minutes is what the slowest phones need for the largest models.
-UNBOUNDED_ALLOWANCE_S = 120.0
-SMALL_S = 20.0  # for a command that does next to nothing
+__all__ = [
+    "Ended",
+    "Gate",
+    "Passes",
+    "Station",
+    "cpu_mask",
+    "push_all",
+    "run_trial",
+    "why_skipped",
+]
 
 
 class Station(NamedTuple):
@@ -48,13 +58,14 @@ def run_trial(
     planned: PlannedTrial,
     model: Model,
     precision: Precision,
-    *,
-    profile: bool = False,
+    gate: Gate,
+    passes: Passes = LATENCY_ALONE,
+    on_try: Callable[[Ended], None] = lambda ended: None,
 ) -> Ended:
     """Run one planned trial; raises DeviceError when the phone itself fails.
 
-    With `profile` a second process takes the times of the operators: recording them disturbs
-    the latency.
+    A try that was throttled is handed to `on_try`, and repeated as the gate allows. The other
+    passes follow in processes of their own: what they look at disturbs the latency.
     """
     runner, _ = station.runner_for(planned.config)
     attempt = Attempt(station.device, runner.identity, planned, model, precision, station.shared_by)
@@ -64,20 +75,30 @@ def run_trial(
     why_not = why_skipped(station, planned.config)
     if why_not is not None:
         return attempt.skipped(why_not)
-    attempt.pushed(push_all(station.phone, runner, model))
-    attempt.found(read_state(station.phone))
+    attempt.adds(pushed_bytes=push_all(station.phone, runner, model))
     mask, _ = cpu_mask(station.device, planned.config)
-    process = _Process(
-        station.phone, runner, planned.config, precision, model_file(model).remote, mask
-    )
+    start = Start(model_file(model).remote, planned.config, precision, mask)
+    process = Process(station.phone, runner, start)
     try:
-        result = process.run(attempt, profile=False)
+        _measure(station, process, attempt, gate)
+        while gate.repeats(attempt.kinds, attempt.tries):
+            on_try(attempt.ok())
+            attempt.begins()
+            attempt.waited(gate.cool_down(), ("throttled",))
+            _measure(station, process, attempt, gate)
     except (RunnerError, DeviceTimeout) as error:
         return attempt.failed(getattr(error, "stage", "run"), str(error))
-    after = read_state(station.phone)
-    if profile:
-        result = result._replace(ops=process.operators(attempt))
-    return attempt.ok(result, after)
+    take(passes, process, attempt)
+    return attempt.ok()
+
+
+def _measure(station: Station, process: Process, attempt: Attempt, gate: Gate) -> None:
+    """One try: the phone fit as far as waiting helps, the latency, and the phone afterwards."""
+    attempt.found(gate.open(station.phone, station.device))
+    attempt.adds(argv=tuple(process.argv()))
+    with watched(station.phone) as series:
+        result = process.run(attempt)
+    attempt.measured(result, series, read_state(station.phone))
 
 
 def why_skipped(station: Station, config: Config) -> str | None:
@@ -93,61 +114,6 @@ def push_all(phone: Phone, runner: Runner, model: Model) -> int:
         ensure(phone, file.local, file.sha256, file.remote, mode=file.mode)
         for file in (*runner.files, model_file(model))
     )
-
-
-class _Process(NamedTuple):
-    """One start of the runner, as often as it is needed."""
-
-    phone: Phone
-    runner: Runner
-    config: Config
-    precision: Precision
-    model: str
-    cpu_mask: str | None
-
-    def run(self, attempt: Attempt, *, profile: bool) -> Result:
-        try:
-            return self._run(attempt, profile=profile)
-        except RunnerError as failure:
-            if not self.runner.has_another_way(failure):
-                raise
-            return self._run(attempt, profile=profile)
-
-    def _run(self, attempt: Attempt, *, profile: bool) -> Result:
-        runner, precision = self.runner, self.precision
-        argv = runner.argv(
-            self.model, self.config, precision, cpu_mask=self.cpu_mask, profile=profile
-        )
-        deadline_s = precision.max_seconds + precision.warmup_max_seconds + UNBOUNDED_ALLOWANCE_S
-        if not profile:
-            attempt.starts(argv)
-        if runner.result_file is not None:  # an older one must not be taken for this one's
-            self.phone.run(["rm", "-f", runner.result_file], deadline_s=SMALL_S)
-        finished = self.phone.run(argv, deadline_s=deadline_s)
-        attempt.said(finished.stderr or b"")
-        written = self._written(runner.result_file) if runner.result_file else None
-        return runner.read(finished, self.config, profile=profile, written=written)
-
-    def _written(self, remote: str) -> bytes | None:
-        """The result file; None where this version of the runner writes none."""
-        there = self.phone.run(["test", "-s", remote], deadline_s=SMALL_S)
-        if there.exit_code != 0:
-            return None
-        with tempfile.TemporaryDirectory() as folder:
-            local = Path(folder) / "result"
-            self.phone.pull(remote, local)
-            return local.read_bytes()
-
-    def operators(self, attempt: Attempt) -> tuple[OpTime, ...]:
-        """Times of the operators; a profile that fails leaves its trial as it is."""
-        try:
-            return self.run(attempt, profile=True).ops
-        except (RunnerError, DeviceTimeout) as error:
-            attempt.doubted(
-                Doubt(kind="no profile", message=f"the profile failed: {error}", cure="none needed"
-                      " for the latency; the log holds what the runner said")
-            )  # fmt: skip
-            return ()
 
 
 def cpu_mask(device: Device, config: Config) -> tuple[str | None, str | None]:

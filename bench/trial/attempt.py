@@ -5,14 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from bench import doubts
+from bench.device import fitness
 from bench.records import (
     Device,
     DeviceState,
     Doubt,
+    DoubtKind,
     Model,
+    Moment,
     PlannedTrial,
     Precision,
     RunnerIdentity,
@@ -21,9 +26,10 @@ from bench.records import (
     device_id,
     trial_key,
 )
+from bench.trial.gate import Opened
 from bench.trial.runners import Result
 
-NOTHING = Result(measurement=None, reported=None, ops=())
+AFTER = frozenset({"throttled", "capped clocks"})  # what counts when a trial has ended, too
 
 
 class Ended(NamedTuple):
@@ -45,31 +51,49 @@ class Attempt:
         precision: Precision,
         shared_by: int,
     ) -> None:
-        self._shared_by = shared_by
         self._device = device
-        self._runner = runner
-        self._planned = planned
-        self._model = model
-        self._precision = precision
-        self._started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._told: dict[str, Any] = {
+            "key": trial_key(device_id(device), planned),
+            "index": planned.index,
+            "device": device_id(device),
+            "virtual": device.virtual,
+            "model": model.name,
+            "model_sha256": model.sha256,
+            "config": planned.config,
+            "precision": precision,
+            "repetition": planned.repetition,
+            "shared_by": shared_by,
+            "runner": runner,
+        }
+        self._waited_s = 0.0
+        self._waited_for: tuple[DoubtKind, ...] = ()
+        self.tries = 0
+        self.begins()
+
+    def begins(self) -> None:
+        """A try begins; what an earlier one gave is not of it, what was waited for is."""
+        self.tries += 1
         self._began = time.monotonic()
-        self._argv: tuple[str, ...] = ()
-        self._pushed_bytes = 0
-        self._before: DeviceState | None = None
+        self._told["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._doubts: list[Doubt] = []
         self._stderr = b""
+        for field in ("measurement", "reported", "series", "state_before", "state_after"):
+            self._told.pop(field, None)
 
-    def pushed(self, count: int) -> None:
-        """So many bytes had to be pushed."""
-        self._pushed_bytes = count
+    def adds(self, **fields: Any) -> None:
+        """Fields of the record that became known."""
+        self._told |= fields
 
-    def found(self, before: DeviceState) -> None:
+    def found(self, opened: Opened) -> None:
         """The phone was like this before the start."""
-        self._before = before
+        self.waited(opened.waited_s, opened.waited_for)
+        self._told["state_before"] = opened.state
+        self._doubts += opened.doubts
 
-    def starts(self, argv: Sequence[str]) -> None:
-        """The measuring process is about to be started."""
-        self._argv = tuple(argv)
+    def waited(self, seconds: float, kinds: Sequence[DoubtKind]) -> None:
+        """The phone was waited for."""
+        self._waited_s += seconds
+        self._waited_for = tuple(dict.fromkeys([*self._waited_for, *kinds]))
 
     def said(self, stderr: bytes) -> None:
         """A process complained."""
@@ -79,60 +103,55 @@ class Attempt:
         """There is a reason for doubt that the measurement does not show."""
         self._doubts.append(doubt)
 
+    def measured(self, result: Result, series: Sequence[Moment], after: DeviceState) -> None:
+        """The latency is there, and the phone was like this after it."""
+        self._told |= {
+            "measurement": result.measurement,
+            "reported": result.reported,
+            "series": tuple(series),
+            "state_after": after,
+        }
+        found = [_at_the_end(d) for d in fitness(self._device, after) if d.kind in AFTER]
+        told = result.measurement or result.reported
+        if told is not None:
+            config, precision = self._told["config"], self._told["precision"]
+            found = [*doubts.judge(told, config, precision, series), *found]
+        known = {doubt.kind for doubt in self._doubts}
+        for doubt in found:
+            if doubt.kind not in known:
+                known.add(doubt.kind)
+                self._doubts.append(doubt)
+
+    @property
+    def kinds(self) -> frozenset[DoubtKind]:
+        """What has been doubted so far."""
+        return frozenset(doubt.kind for doubt in self._doubts)
+
     def skipped(self, reason: str) -> Ended:
         """The trial can't be had on this phone."""
-        return self._ended("skipped", NOTHING, reason=reason)
+        return self._ended("skipped", reason=reason)
 
     def failed(self, stage: str, reason: str) -> Ended:
         """The trial was tried and gave nothing."""
-        return self._ended("failed", NOTHING, reason=reason, stage=stage)
+        return self._ended("failed", reason=reason, stage=stage)
 
-    def ok(self, result: Result, after: DeviceState) -> Ended:
+    def ok(self) -> Ended:
         """The trial was measured."""
-        self._doubts += doubts.judge(
-            result.measurement or result.reported,
-            self._planned.config,
-            self._precision,
-            self._before,
-            after,
-            self._device,
-        )
-        return self._ended("ok", result, after=after)
+        return self._ended("ok")
 
-    def _ended(
-        self,
-        status: Status,
-        result: Result,
-        *,
-        reason: str | None = None,
-        stage: str | None = None,
-        after: DeviceState | None = None,
-    ) -> Ended:
-        device = self._device
+    def _ended(self, status: Status, **why: str) -> Ended:
+        told: dict[str, Any] = self._told | why
         trial = Trial(
-            key=trial_key(device_id(device), self._planned),
-            index=self._planned.index,
-            device=device_id(device),
-            virtual=device.virtual,
-            model=self._model.name,
-            model_sha256=self._model.sha256,
-            config=self._planned.config,
-            precision=self._precision,
-            repetition=self._planned.repetition,
-            shared_by=self._shared_by,
+            **told,
             status=status,
-            reason=reason,
-            stage=stage,
-            started_at=self._started_at,
+            tries=self.tries,
+            waited_s=round(self._waited_s, 3),
+            waited_for=self._waited_for,
             duration_s=round(time.monotonic() - self._began, 6),
-            argv=self._argv,
-            pushed_bytes=self._pushed_bytes,
-            runner=self._runner,
-            measurement=result.measurement,
-            reported=result.reported,
-            ops=result.ops,
-            state_before=self._before,
-            state_after=after,
             doubts=tuple(self._doubts),
         )
         return Ended(trial, self._stderr)
+
+
+def _at_the_end(doubt: Doubt) -> Doubt:
+    return msgspec.structs.replace(doubt, message=f"at the end: {doubt.message}")

@@ -15,6 +15,7 @@ from bench.records import (
     Config,
     Device,
     Measurement,
+    MemoryPass,
     Model,
     OpTime,
     Precision,
@@ -44,12 +45,24 @@ class PhoneFile(NamedTuple):
     mode: int
 
 
+class Start(NamedTuple):
+    """What one process of a runner is started with, and for."""
+
+    model: str  # its path on the phone
+    config: Config
+    precision: Precision
+    cpu_mask: str | None = None
+    profile: bool = False  # take the times of the operators
+    memory: bool = False  # take the memory after each step
+
+
 class Result(NamedTuple):
     """What came of one process: samples, or a report of some that were not told."""
 
-    measurement: Measurement | None
-    reported: Reported | None
-    ops: tuple[OpTime, ...]
+    measurement: Measurement | None = None
+    reported: Reported | None = None
+    ops: tuple[OpTime, ...] = ()
+    memory: MemoryPass | None = None
 
 
 class Runner(Protocol):
@@ -70,21 +83,11 @@ class Runner(Protocol):
         """Why a config can't be had on a device, known before anything starts."""
         ...
 
-    def argv(
-        self,
-        model: str,
-        config: Config,
-        precision: Precision,
-        *,
-        cpu_mask: str | None,
-        profile: bool,
-    ) -> list[str]:
-        """The command; `model` is its path on the phone."""
+    def argv(self, start: Start) -> list[str]:
+        """The command."""
         ...
 
-    def read(
-        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
-    ) -> Result:
+    def read(self, finished: Finished, start: Start, written: bytes | None = None) -> Result:
         """What the command printed, and wrote into its result file."""
         ...
 
@@ -126,25 +129,18 @@ class BenchRunner:
             ' `runner = "benchmark_model"` has more.'
         )
 
-    def argv(
-        self,
-        model: str,
-        config: Config,
-        precision: Precision,
-        *,
-        cpu_mask: str | None,
-        profile: bool,
-    ) -> list[str]:
+    def argv(self, start: Start) -> list[str]:
+        cached = "weight_cache" in start.config.xnnpack
         return runner_argv(
             runner=self._runner.remote,
             library=self._library.remote,
-            model=model,
-            config=config,
-            precision=precision,
-            cpu_mask=cpu_mask,
-            profile=PROFILED if profile else 0,
-            xnnpack_flags=_flags(config.xnnpack),
-            weight_cache=self._weight_cache(model) if "weight_cache" in config.xnnpack else None,
+            model=start.model,
+            config=start.config,
+            precision=start.precision,
+            cpu_mask=start.cpu_mask,
+            profile=PROFILED if start.profile else 0,
+            xnnpack_flags=_flags(start.config.xnnpack),
+            weight_cache=self._weight_cache(start.model) if cached else None,
         )
 
     def _weight_cache(self, model: str) -> str:
@@ -152,16 +148,14 @@ class BenchRunner:
         name = model.rpartition("/")[2].partition(".")[0]
         return f"{WORK_DIR}/weights-{name}-{self._library.sha256[:12]}"
 
-    def read(
-        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
-    ) -> Result:
+    def read(self, finished: Finished, start: Start, written: bytes | None = None) -> Result:
         report = parse_document(
             finished.stdout,
             finished.stderr or b"",
             finished.exit_code,
             runner_version=self._version,
         )
-        return Result(report.measurement, None, report.ops)
+        return Result(report.measurement, ops=report.ops)
 
     def has_another_way(self, failure: RunnerError) -> bool:
         return False
@@ -207,26 +201,18 @@ class BenchmarkModel:
             return f"delegate nnapi: Android {device.android_release or device.sdk} has no NNAPI."
         return None
 
-    def argv(
-        self,
-        model: str,
-        config: Config,
-        precision: Precision,
-        *,
-        cpu_mask: str | None,
-        profile: bool,
-    ) -> list[str]:
-        on_npu = config.delegate == "npu"
+    def argv(self, start: Start) -> list[str]:
+        on_npu = start.config.delegate == "npu"
         argv = benchmark_model.benchmark_model_argv(
             binary=self._binary.remote,
-            model=model,
-            config=config,
-            precision=precision,
+            model=start.model,
+            config=start.config,
+            precision=start.precision,
             result_file=self.result_file,
             tool="litert" if on_npu else self._flags,
             extra=self._npu_flags() if on_npu else None,
-            cpu_mask=cpu_mask,
-            profile=profile,
+            cpu_mask=start.cpu_mask,
+            profile=start.profile,
         )
         # The vendor's libraries find each other, and their part on the DSP, by these.
         paths = [f"LD_LIBRARY_PATH={self._npu}", f"ADSP_LIBRARY_PATH={self._npu}"]
@@ -236,19 +222,17 @@ class BenchmarkModel:
         folder = self._npu or ""
         return {"dispatch_library_path": folder, "compiler_plugin_library_path": folder}
 
-    def read(
-        self, finished: Finished, config: Config, *, profile: bool, written: bytes | None = None
-    ) -> Result:
+    def read(self, finished: Finished, start: Start, written: bytes | None = None) -> Result:
         outcome = benchmark_model.parse_output(
             finished.stdout,
             finished.stderr or b"",
             finished.exit_code,
             result_file=written,
-            delegate=config.delegate,
-            threads=config.threads,
-            profile=profile,
+            delegate=start.config.delegate,
+            threads=start.config.threads,
+            profile=start.profile,
         )
-        return Result(None, outcome.reported, outcome.ops)
+        return Result(reported=outcome.reported, ops=outcome.ops)
 
     def has_another_way(self, failure: RunnerError) -> bool:
         """Two tools carry the name: TFLite's, and LiteRT's with other flags for the delegates."""

@@ -39,11 +39,15 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`busy_cores` is how many cores had work on average; `top` who had it, most first."""
+    """`busy_cores` is how many cores had work on average; `top` who had it, most first.
+
+    `of_processes` is the part of it that processes had which both readings saw.
+    """
 
     busy_cores: float
     cores: int
     top: tuple[tuple[str, float], ...] = ()
+    of_processes: float = 0.0
 
 
 def parse_snapshot(before: str, processes: str, after: str) -> Snapshot | None:
@@ -79,6 +83,7 @@ def load_between(earlier: Snapshot, later: Snapshot) -> Load | None:
         busy_cores=round(busy * share, 2),
         cores=cores,
         top=tuple((name, round(ticks * share, 2)) for name, ticks in grown[:_MOST_NAMED]),
+        of_processes=round(sum(ticks for _, ticks in grown) * share, 2),
     )
 
 

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from bench.device.parse.cpufreq import parse_cpus
 from bench.device.parse.text import lines_of
 from bench.device.parse.zones import parse_zones
+from bench.records import Moment
 
 _AT = re.compile(r"at: ([0-9]{1,12}\.[0-9]{1,3})")
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One reading, at so many seconds since the first."""
-
-    at_s: float
-    current_khz: dict[str, int] = field(default_factory=dict)  # by cpu number
-    max_khz: dict[str, int] = field(default_factory=dict)
-    temps_c: dict[str, float] = field(default_factory=dict)
 
 
 def parse_series(clocks: str, text: str) -> tuple[Moment, ...]:

@@ -1,0 +1,94 @@
+"""Waits before a trial until the phone is fit for it, and no longer than that can help.
+
+What waiting did not cure once is not waited for again until it was seen gone: a phone whose
+clocks are capped for good costs a sweep one wait, and each of its trials carries the doubt.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple
+
+from bench.device import Load, Phone, fitness, read_load, read_state
+from bench.device.fitness import PASSING
+from bench.records import Device, DeviceState, Doubt, DoubtKind, Fitness
+
+POLL_S = 5.0
+LOAD_S = 0.5  # that processes are watched for
+
+
+class Opened(NamedTuple):
+    """How the phone was found, or had become."""
+
+    state: DeviceState
+    doubts: tuple[Doubt, ...]
+    waited_s: float
+    waited_for: tuple[DoubtKind, ...]
+
+
+class Gate:
+    """One phone's gate; it remembers between trials what waiting is good for.
+
+    `pause` waits so many seconds, and raises when the sweep is to stop. `on_wait` hears what is
+    waited for, each time that changes.
+    """
+
+    def __init__(
+        self,
+        wanted: Fitness,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+        on_wait: Callable[[Sequence[Doubt]], None] = lambda doubts: None,
+    ) -> None:
+        self.wanted = wanted
+        self.pause = pause
+        self._on_wait = on_wait
+        self._in_vain: set[DoubtKind] = set()
+        self._look_for_load = True
+        self._cooling_helps = True
+
+    def open(self, phone: Phone, device: Device) -> Opened:
+        """Wait for the phone, if that is of use; raises DeviceError when the phone fails."""
+        began = time.monotonic()
+        waited_for: list[DoubtKind] = []
+        while True:
+            state = read_state(phone)
+            found = fitness(device, state, self._load(phone))
+            kinds = {doubt.kind for doubt in found}
+            self._look_for_load = "background load" in kinds
+            self._in_vain &= kinds
+            passing = [d for d in found if d.kind in PASSING and d.kind not in self._in_vain]
+            waited_s = time.monotonic() - began if waited_for else 0.0
+            if not passing:
+                return Opened(state, found, round(waited_s, 3), tuple(waited_for))
+            if waited_s >= self.wanted.max_wait_s:
+                self._in_vain |= {doubt.kind for doubt in passing}
+                return Opened(state, found, round(waited_s, 3), tuple(waited_for))
+            if new := [doubt for doubt in passing if doubt.kind not in waited_for]:
+                waited_for += [doubt.kind for doubt in new]
+                self._on_wait(passing)
+            self.pause(min(POLL_S, self.wanted.max_wait_s - waited_s))
+
+    def repeats(self, kinds: Collection[DoubtKind], tries: int) -> bool:
+        """Whether a try that was doubted for these reasons is to be followed by another.
+
+        A phone that stays throttled through all tries of one trial is not cooled down for the
+        next ones either, until one of them was not throttled.
+        """
+        self._look_for_load |= "background load" in kinds
+        if "throttled" not in kinds:
+            self._cooling_helps = True
+            return False
+        if tries >= self.wanted.max_tries:
+            self._cooling_helps = False
+        return self._cooling_helps
+
+    def cool_down(self) -> float:
+        """Let the phone alone; the seconds that it took."""
+        began = time.monotonic()
+        self.pause(self.wanted.cool_down_s)
+        return time.monotonic() - began
+
+    def _load(self, phone: Phone) -> Load | None:
+        return read_load(phone, LOAD_S) if self._look_for_load else None

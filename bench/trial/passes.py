@@ -1,0 +1,47 @@
+"""What is looked at in processes of its own, because it disturbs the latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bench.errors import DeviceTimeout, RunnerError
+from bench.records import Doubt
+from bench.trial.attempt import Attempt
+from bench.trial.process import Process
+
+
+class Passes(NamedTuple):
+    """Which of them a trial has."""
+
+    profile: bool = False  # times of the operators
+    memory: bool = False  # after each step
+    energy: bool = False
+    sustained_s: float = 0.0  # a run that goes on for so long; 0: none
+
+
+LATENCY_ALONE = Passes()
+
+
+def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
+    """Take the passes that were asked for; one that fails is a doubt, and leaves the rest."""
+    if passes.profile:
+        _try("profile", lambda: _profile(latency, attempt), attempt)
+
+
+def _profile(latency: Process, attempt: Attempt) -> None:
+    process = latency._replace(start=latency.start._replace(profile=True))
+    attempt.adds(ops=process.run(attempt).ops)
+
+
+def _try(name: str, run: Callable[[], None], attempt: Attempt) -> None:
+    try:
+        run()
+    except (RunnerError, DeviceTimeout) as error:
+        attempt.doubted(
+            Doubt(
+                kind="pass failed",
+                message=f"{name}: {error}",
+                cure="none needed for the latency; the log holds what the runner said",
+            )
+        )
