@@ -15,9 +15,13 @@ from bench.records import (
     Device,
     DeviceState,
     Doubt,
+    Energy,
     Measurement,
     Memory,
+    MemoryAt,
+    MemoryPass,
     Model,
+    Moment,
     Output,
     Plan,
     PlannedTrial,
@@ -25,6 +29,7 @@ from bench.records import (
     Published,
     Reported,
     RunnerIdentity,
+    Sustained,
     Trial,
     device_id,
     trial_key,
@@ -194,6 +199,68 @@ def reported(device: Device, measured: Model, mean_us: float = 12_000.0, **told:
     return trial(device, measured, measurement=None, reported=report, **told)
 
 
+def series(seconds: float, count: int = 30, *, heats_by_c: float = 4.0, cap_khz: int = 2_800_000,
+           **told: Any) -> tuple[Moment, ...]:  # fmt: skip
+    """Readings of a phone that warms up; from the middle on its big cores get no more than a cap.
+
+    `told` is of every reading, such as a current and a voltage.
+    """
+    found = []
+    for number in range(count):
+        share = number / max(count - 1, 1)
+        big_khz = cap_khz if share > 0.5 else 2_800_000
+        found.append(Moment(
+            at_s=round(seconds * share, 3),
+            current_khz={"0": 1_800_000 - 300_000 * (number % 2), "4": big_khz},
+            max_khz={"0": 1_800_000, "4": big_khz},
+            temps_c={"cpu-0-0": 36 + 3 * heats_by_c * share, "skin": 30 + heats_by_c * share},
+            **told,
+        ))  # fmt: skip
+    return tuple(found)
+
+
+def memory_pass(**told: Any) -> MemoryPass:
+    """Memory that grows with each step."""
+    steps = {
+        step: MemoryAt(peak_kb=kb + kb // 5, pss_kb=kb)
+        for step, kb in (("baseline", 1_500), ("load", 9_000), ("compile", 20_000),
+                         ("first", 24_000), ("steady", 24_500))
+    }  # fmt: skip
+    return MemoryPass(**(steps | told))
+
+
+def energy(idle_ma: float = 200.0, busy_ma: float = 700.0, **told: Any) -> Energy:
+    """What a battery tells, 4 V, idle and under load: 1,000 inferences in 10 s."""
+    facts: dict[str, Any] = {
+        "source": "power_supply", "inferences": 1_000, "busy_s": 10.0,
+        "idle": _currents(idle_ma), "busy": _currents(busy_ma),
+    }  # fmt: skip
+    return Energy(**(facts | told))
+
+
+def _currents(ma: float) -> tuple[Moment, ...]:
+    dice = random.Random(ma)
+    return tuple(
+        Moment(at_s=0.5 * n, current_ma=ma * dice.uniform(0.97, 1.03), voltage_mv=4_000)
+        for n in range(20)
+    )
+
+
+def sustained(seconds: float = 180.0, us: float = 100_000.0, slower: float = 1.3) -> Sustained:
+    """A run that loses speed from the middle on, as a cap of the clocks makes it."""
+    count = int(seconds * 1e6 / us)
+    samples = samples_around(us, count // 2) + samples_around(us * slower, count // 2)
+    return Sustained(
+        samples_us=tuple(samples),
+        series=series(sum(samples) / 1e6, 60, heats_by_c=10.0, cap_khz=1_900_000),
+    )
+
+
+THROTTLED = Doubt(
+    kind="throttled", message="the clock of core 4 was cut from 2800 to 1900 MHz while it ran",
+    cure="let the phone cool down and repeat the trial",
+    numbers={"first_cap_khz": 2_800_000, "lowest_cap_khz": 1_900_000},
+)  # fmt: skip
 WIDE = Doubt(
     kind="wide", message="the median is known to ±4.1% where ±1.0% was asked for",
     cure="quieten the phone, or raise max_seconds",
@@ -204,8 +271,12 @@ WIDE = Doubt(
 def write_run(
     results: Path, devices: Iterable[Device], models: Iterable[Model], trials: Iterable[Trial],
     *, name: str = "widths", repetitions: int = 1, planned: int | None = None,
+    tries: Iterable[Trial] = (),
 ) -> Path:  # fmt: skip
-    """A run on disk; `planned` trials a device where the run was cut short."""
+    """A run on disk; `planned` trials a device where the run was cut short.
+
+    `tries` are those that were followed by another.
+    """
     told, known, done = list(devices), list(models), list(trials)
     plan = Plan(
         name=name, seed=1, created_at=STARTED, repetitions=repetitions, precision=Precision(),
@@ -217,6 +288,8 @@ def write_run(
         results, f'name = "{name}"\n', plan,
         {device_id(d): d for d in told}, {m.name: m for m in known},
     )  # fmt: skip
+    for each in tries:
+        writer.append_try(each)
     for each in done:
         writer.append(each)
     writer.close()

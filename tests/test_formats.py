@@ -62,7 +62,8 @@ def test_every_column_is_told_with_its_type_and_meaning(section: str) -> None:
 
 def test_files_told_are_those_that_are_written(tmp_path: Path) -> None:
     phone, net = made.phone(), made.MOBILENETS[0]
-    run = made.write_run(tmp_path, [phone], [net], [made.trial(phone, net)])
+    trial = made.trial(phone, net)
+    run = made.write_run(tmp_path, [phone], [net], [trial], tries=[trial])
     bench.render_report(run)
     told = re.findall(r"^  (\S+?)(?:/<key>\.txt)?  ", SECTIONS["A run's folder"], re.MULTILINE)
     written = {path.name for path in run.iterdir() if not path.name.startswith(".")}
@@ -88,5 +89,7 @@ def test_trials_are_read_without_bench_as_the_page_says(
 
 
 def test_a_record_survives_its_way_to_disk_and_back() -> None:
-    for record in (made.phone(), made.MOBILENETS[0], made.trial(made.phone(), made.MOBILENETS[0])):
+    passes = {"memory": made.memory_pass(), "energy": made.energy(), "sustained": made.sustained()}
+    trial = made.trial(made.phone(), made.MOBILENETS[0], series=made.series(5), **passes)
+    for record in (made.phone(), made.MOBILENETS[0], trial):
         assert msgspec.json.decode(records.encode(record), type=type(record)) == record

@@ -191,7 +191,7 @@ def test_hostile_names_stay_text(tmp_path: Path, name: str) -> None:
     device = made.phone(model=name, manufacturer=name, soc=name, fingerprint=name, kernel=name)
     nets = [made.model(name, macs=macs, family=name) for macs in (100_000_000,)]
     nets += [made.model(name + "2", not_countable=name, macs=None, quantization=name)]
-    doubt = msgspec.structs.replace(made.WIDE, kind=name, message=name, cure=name)
+    doubt = msgspec.structs.replace(made.WIDE, message=name, cure=name)
     trials = [
         made.trial(device, nets[0], doubts=(doubt,), argv=(name, name)),
         made.failed(device, nets[1], reason=name, stage=name),
