@@ -81,6 +81,7 @@ class FakePhone:
         self.files: dict[str, bytes] = {}
         self.started: list[list[str]] = []
         self.pushed_bytes = 0
+        self.states: list[dict[str, str]] = []  # one more section set a reading; the last stays
         self._interrupted = threading.Event()
 
     def run(
@@ -134,5 +135,7 @@ class FakePhone:
             )
         else:
             sections["battery"] = BATTERY
+            if mode == "state" and self.states:
+                sections |= self.states.pop(0) if len(self.states) > 1 else self.states[0]
         body = "".join(f"\n== {nonce} {name}\n{text}" for name, text in sections.items())
         return f"{body}\n== {nonce} end\n"

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import doubts
-from bench.device.fitness import HOT_C, KINDS, LOW_BATTERY, PASSING, fitness
+from bench.device.fitness import KINDS, PASSING, fitness
 from bench.device.parse.load import Load, load_between, parse_snapshot
 from bench.device.parse.rights import parse_boot_id, parse_root
 from bench.records import Cluster, Device, DeviceState
@@ -21,7 +21,7 @@ FIT: dict[str, Any] = {
     "battery_temp_c": 28.0,
     "charging": False,
     "thermal_status": 0,
-    "temps_c": {"VIRTUAL-SKIN": 30.0, "BIG": 65.0},
+    "temps_c": {"VIRTUAL-SKIN": 30.0, "BIG": 36.0},
     "max_khz": {"0": 1_800_000, "4": 2_400_000},
     "mem_available_kb": 4_000_000,
     "screen_on": True,
@@ -101,10 +101,36 @@ def test_each_finding_has_its_number_and_a_cure(
 
 
 def test_a_busy_phone_says_who_is_busy() -> None:
-    load = Load(1.74, 8, (("dex2oat64", 1.5), ("system_server", 0.2), ("logd", 0.01)))
+    load = Load(1.74, 8, (("dex2oat64", 1.5), ("system_server", 0.2), ("logd", 0.01)), 1.71)
     (doubt,) = fitness(device(), state(), load)
     assert doubt.message == "1.7 of 8 cores are busy (dex2oat64 1.5, system_server 0.2)"
     assert doubt.numbers == {"busy_cores": 1.74, "cores": 8}
+
+
+def test_the_load_of_a_virtual_phones_computer_is_not_the_phones() -> None:
+    phone = Device(serial="S", virtual=True)
+    kinds = [doubt.kind for doubt in fitness(phone, state(), Load(1.9, 2, (), 0.2))]
+    assert kinds == ["virtual"]
+    (_, busy) = fitness(phone, state(), Load(1.9, 2, (("yes", 0.8),), 0.8))
+    assert (busy.kind, busy.numbers["busy_cores"]) == ("background load", 0.8)
+
+
+@pytest.mark.parametrize(
+    ("temps_c", "limit_c"), [({"BIG": 41.0}, 40.0), ({"skin": 38.0, "cpu-0-0": 70.0}, 37.0)]
+)
+def test_a_hot_body_or_a_hot_core_is_a_hot_start(temps_c: dict[str, float], limit_c: float) -> None:
+    (doubt,) = fitness(device(), state(temps_c=temps_c))
+    assert doubt.kind == "hot start"
+    assert doubt.numbers["limit_c"] == limit_c
+
+
+def test_a_charge_in_percent_is_no_temperature_of_a_core() -> None:
+    assert fitness(device(), state(temps_c={"soc": 80.0})) == ()
+
+
+def test_an_emulated_phone_is_called_both() -> None:
+    found = fitness(Device(serial="S", virtual=True, emulated=True), state())
+    assert [doubt.kind for doubt in found] == ["virtual", "emulated"]
 
 
 @pytest.mark.parametrize(
@@ -127,9 +153,9 @@ def test_a_user_build_of_a_phone_is_no_trap() -> None:
     assert fitness(device(fingerprint="g/h/h:16/X/1:user/release-keys", **told), state()) == ()
 
 
-def test_kinds_are_one_list_and_limits_are_those_of_the_doubts() -> None:
+def test_kinds_are_those_of_doubts() -> None:
     assert set(KINDS) >= PASSING
-    assert (HOT_C, LOW_BATTERY) == (doubts.HOT_C, doubts.LOW_BATTERY)
+    assert set(KINDS) <= set(doubts.KINDS)
 
 
 def test_every_kind_is_explained() -> None:
@@ -163,7 +189,7 @@ def test_busy_cores_are_counted_between_two_readings() -> None:
     assert earlier is not None
     assert later is not None
     # 75 busy ticks of 100 on two cores; pid 8 is another process now, and 9 is new.
-    assert load_between(earlier, later) == Load(1.5, 2, (("a) S (b", 1.0),))
+    assert load_between(earlier, later) == Load(1.5, 2, (("a) S (b", 1.0),), 1.0)
 
 
 def test_counters_that_stand_still_or_go_backwards_tell_nothing() -> None:

@@ -8,20 +8,10 @@ import pytest
 from test_records import MEASUREMENT
 
 from bench import doubts
-from bench.records import Cluster, Config, Device, DeviceState, Precision, Reported
+from bench.records import Check, Config, Moment, Precision, Reported, Usage
 
 STEADY = tuple(100.0 + (i % 5) / 10 for i in range(50))
 PRECISION = Precision(interval=0.01, min_samples=30)
-COOL = DeviceState(taken_at="t", battery_level=80, battery_temp_c=30.0, thermal_status=0)
-BIG_LITTLE = Device(
-    serial="S1",
-    virtual=False,
-    clusters=(
-        Cluster(cpus=(0, 1, 2, 3), max_khz=1_803_000),
-        Cluster(cpus=(4, 5, 6, 7), max_khz=2_803_000),
-    ),
-)
-UNCAPPED = {str(cpu): 1_803_000 if cpu < 4 else 2_803_000 for cpu in range(8)}
 
 
 def noise(seed, count=50, middle=100.0, spread=0.02):
@@ -29,27 +19,24 @@ def noise(seed, count=50, middle=100.0, spread=0.02):
     return tuple(middle * draw.lognormvariate(0, spread) for _ in range(count))
 
 
+def clocks(*caps_khz):
+    return [Moment(at_s=at, max_khz={"4": cap}) for at, cap in enumerate(caps_khz)]
+
+
 MIGRATING = tuple(sample * (1.4 if n % 3 else 1) for n, sample in enumerate(noise(1)))
 
 
-def judged(
-    samples=STEADY, before=COOL, after=COOL, config=None, device=None, precision=PRECISION,
-    **changes,
-):  # fmt: skip
+def judged(samples=STEADY, config=None, precision=PRECISION, series=(), check=None, **changes):
     measurement = msgspec.structs.replace(MEASUREMENT, samples_us=samples, **changes)
-    return doubts.judge(measurement, config or Config(), precision, before, after, device)
+    return doubts.judge(measurement, config or Config(), precision, series, check)
 
 
 def kinds(**case):
     return [doubt.kind for doubt in judged(**case)]
 
 
-def test_a_steady_trial_on_a_cool_phone_is_not_doubted():
+def test_a_steady_trial_is_not_doubted():
     assert kinds() == []
-
-
-def test_what_a_phone_does_not_tell_is_no_doubt():
-    assert kinds(before=DeviceState(taken_at="t"), after=None) == []
 
 
 @pytest.mark.parametrize(
@@ -65,11 +52,9 @@ def test_what_a_phone_does_not_tell_is_no_doubt():
         ("first-run outlier", {"samples": (180.0, *noise(3))}),
         ("timer too coarse", {"samples": (20.0, 30.0, 20.0, 20.0) * 10}),
         ("partial delegation", {"delegation": "partial"}),
-        ("throttled", {"after": msgspec.structs.replace(COOL, thermal_status=2)}),
-        ("throttled", {"before": msgspec.structs.replace(COOL, thermal_status=1)}),
-        ("hot start", {"before": msgspec.structs.replace(COOL, battery_temp_c=41.0)}),
-        ("hot start", {"before": msgspec.structs.replace(COOL, temps_c={"VIRTUAL-SKIN": 44.0})}),
-        ("low battery", {"before": msgspec.structs.replace(COOL, battery_level=12)}),
+        ("throttled", {"series": clocks(2_803_000, 2_000_000)}),
+        ("background load", {"usage": Usage(wall_us=1e6, own_us=9e5, busy_us=1.9e6)}),
+        ("outputs differ from host", {"check": Check(runtime="r", reason="all zeros", inputs=1)}),
     ],
 )
 def test_a_reason_to_distrust_is_named(kind, case):
@@ -115,21 +100,27 @@ def test_a_clock_of_fine_steps_is_not_too_coarse():
     assert kinds(samples=(1000.0, 1000.052, 1000.104, 1000.0) * 10) == []
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_core_that_may_not_reach_its_clock_is_capped(when):
-    capped = msgspec.structs.replace(COOL, max_khz=UNCAPPED | {"5": 1_401_000})
-    (doubt,) = judged(device=BIG_LITTLE, **{when: capped})
-    assert doubt.kind == "capped clocks"
-    assert doubt.numbers == {"cpu4_cap_khz": 1_401_000, "cpu4_max_khz": 2_803_000}
-    assert "1401 of 2803 MHz" in doubt.message
+def test_a_clock_that_is_held_down_all_the_time_is_not_throttled_by_the_trial():
+    assert kinds(series=clocks(1_401_000, 1_401_000, 1_500_000)) == []
 
 
-def test_free_clocks_and_unknown_ones_are_not_capped():
-    free = msgspec.structs.replace(COOL, max_khz=UNCAPPED)
-    assert judged(device=BIG_LITTLE, before=free, after=free) == ()
-    assert judged(device=BIG_LITTLE) == ()
-    unclocked = Device(serial="S1", virtual=True, clusters=(Cluster(cpus=(0,)),))
-    assert judged(device=unclocked, before=free, after=free) == ()
+def test_a_clock_that_is_cut_by_little_is_not_throttled():
+    assert kinds(series=clocks(2_803_000, 2_500_000)) == []
+
+
+def test_a_cut_clock_is_told_with_both_clocks():
+    (doubt,) = judged(series=clocks(2_803_000, 1_401_000, 2_803_000))
+    assert doubt.numbers == {"first_cap_khz": 2_803_000, "lowest_cap_khz": 1_401_000}
+    assert "from 2803 to 1401 MHz" in doubt.message
+
+
+def test_the_runner_itself_is_no_background():
+    four_threads = Usage(wall_us=1e6, own_us=3.9e6, busy_us=4.1e6)
+    assert kinds(usage=four_threads) == []
+
+
+def test_outputs_like_the_hosts_are_no_doubt():
+    assert kinds(check=Check(runtime="r", inputs=1, snr_db=90.0)) == []
 
 
 def repeated(*repetitions, **changes):
@@ -164,12 +155,8 @@ def test_one_input_must_give_one_output():
 
 def test_a_report_without_samples_says_so():
     reported = Reported(tool="benchmark_model", count=50, mean_us=120.0, delegation="partial")
-    found = doubts.judge(reported, Config(delegate="gpu"), PRECISION, COOL, COOL)
+    found = doubts.judge(reported, Config(delegate="gpu"), PRECISION)
     assert [doubt.kind for doubt in found] == ["reported only", "partial delegation"]
-
-
-def test_a_hot_core_alone_is_no_hot_start():
-    assert kinds(before=msgspec.structs.replace(COOL, temps_c={"CPU0": 70.0})) == []
 
 
 def test_every_kind_has_a_heading_in_the_documentation():

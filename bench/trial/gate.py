@@ -14,7 +14,7 @@ from bench.device import Load, Phone, fitness, read_load, read_state
 from bench.device.fitness import PASSING
 from bench.records import Device, DeviceState, Doubt, DoubtKind, Fitness
 
-POLL_S = 5.0
+FIRST_POLL_S, POLL_S = 1.0, 5.0  # a core cools in seconds, a battery in minutes
 LOAD_S = 0.5  # that processes are watched for
 
 
@@ -52,6 +52,7 @@ class Gate:
         """Wait for the phone, if that is of use; raises DeviceError when the phone fails."""
         began = time.monotonic()
         waited_for: list[DoubtKind] = []
+        poll_s = FIRST_POLL_S
         while True:
             state = read_state(phone)
             found = fitness(device, state, self._load(phone))
@@ -68,7 +69,8 @@ class Gate:
             if new := [doubt for doubt in passing if doubt.kind not in waited_for]:
                 waited_for += [doubt.kind for doubt in new]
                 self._on_wait(passing)
-            self.pause(min(POLL_S, self.wanted.max_wait_s - waited_s))
+            self.pause(min(poll_s, self.wanted.max_wait_s - waited_s))
+            poll_s = min(2 * poll_s, POLL_S)
 
     def repeats(self, kinds: Collection[DoubtKind], tries: int) -> bool:
         """Whether a try that was doubted for these reasons is to be followed by another.

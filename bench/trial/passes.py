@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from bench.device import watched
 from bench.errors import DeviceTimeout, RunnerError
-from bench.records import Doubt
+from bench.records import Doubt, Precision, Sustained
 from bench.trial.attempt import Attempt
 from bench.trial.process import Process
+
+MOST_SAMPLES = 1_000_000  # the runner's limit
 
 
 class Passes(NamedTuple):
@@ -27,11 +30,31 @@ def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
     """Take the passes that were asked for; one that fails is a doubt, and leaves the rest."""
     if passes.profile:
         _try("profile", lambda: _profile(latency, attempt), attempt)
+    if passes.sustained_s:
+        _try("sustained", lambda: _sustain(latency, passes.sustained_s, attempt), attempt)
 
 
 def _profile(latency: Process, attempt: Attempt) -> None:
     process = latency._replace(start=latency.start._replace(profile=True))
     attempt.adds(ops=process.run(attempt).ops)
+
+
+def _sustain(latency: Process, seconds: float, attempt: Attempt) -> None:
+    precision = Precision(
+        interval=0,
+        min_samples=1,
+        max_samples=MOST_SAMPLES,
+        max_seconds=seconds,
+        warmup_max_seconds=0,  # how the latency rises from the first second on is the question
+    )
+    process = latency._replace(start=latency.start._replace(precision=precision))
+    with watched(latency.phone) as series:
+        measured = process.run(attempt).measurement
+    if measured is None:
+        raise RunnerError(
+            f"{latency.runner.identity.name} keeps its samples to itself.", stage="sustained"
+        )
+    attempt.adds(sustained=Sustained(samples_us=measured.samples_us, series=tuple(series)))
 
 
 def _try(name: str, run: Callable[[], None], attempt: Attempt) -> None:
