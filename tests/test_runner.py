@@ -78,6 +78,7 @@ def refusal(extra: list[str], drop: str | None = None) -> dict[str, Any]:
         (["--xnnpack-flags=0x7"], "--xnnpack-flags=0x7: expected a whole number"),
         (["--delegate=none", "--xnnpack-flags=7"], "--xnnpack-flags is for --delegate=xnnpack"),
         (["--delegate=none", "--weight-cache=/c"], "--weight-cache is for --delegate=xnnpack"),
+        (["--outputs="], "--outputs=: expected a path"),
         (['--weight-cache=/a"b'], "expected a path of at most 500 bytes without quotes"),
         (["--weight-cache=/a\\b"], "without quotes, backslashes"),
         (["--weight-cache=/a\nb"], "and control characters"),
@@ -380,6 +381,52 @@ def test_a_missing_input_file_is_named(tmp_path: Path) -> None:
     told = document(start(arguments(model, input="/no/such/file")))
     assert told["stage"] == "inputs"
     assert "No such file or directory: /no/such/file" in told["reason"]
+
+
+# Outputs into a file
+
+
+@pytest.mark.parametrize("make", [tiny_models.conv_net, tiny_models.two_outputs])
+def test_the_outputs_are_written_byte_for_byte_in_order(make: Any, tmp_path: Path) -> None:
+    file = tmp_path / "out puts.bin"
+    told = run(make(), tmp_path, outputs=str(file))
+    content = file.read_bytes()
+    for output in told["outputs"]:
+        part, content = content[: output["bytes"]], content[output["bytes"] :]
+        assert f"{zlib.crc32(part):08x}" == output["crc32"]
+    assert content == b""
+
+
+def test_the_file_of_outputs_is_emptied_first_and_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "outputs"
+    run(tiny_models.two_outputs(), tmp_path, outputs=str(file))
+    first = file.read_bytes()
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_bytes(b"x" * 1000)
+    run(tiny_models.two_outputs(), tmp_path, outputs=str(file))
+    assert file.read_bytes() == first
+
+
+def test_no_output_file_appears_where_none_is_asked_for(tmp_path: Path) -> None:
+    run(tiny_models.conv_net(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.tflite"]
+
+
+@pytest.mark.parametrize(
+    ("file", "why"),
+    [
+        ("/no/such/folder/outputs", "No such file or directory: /no/such/folder/outputs"),
+        ("/dev/full", "No space left on device: /dev/full"),
+    ],
+)
+def test_outputs_that_cannot_be_written_are_an_error(file: str, why: str, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(tiny_models.conv_net())
+    done = start(arguments(model, outputs=file))
+    told = document(done)
+    assert done.returncode == 1
+    assert (told["status"], told["stage"]) == ("error", "report")
+    assert told["reason"].startswith(f"The outputs can't be written: {why}.")
 
 
 # Models and libraries that don't work

@@ -94,6 +94,7 @@ def test_the_command_names_every_setting() -> None:
         precision=Precision(interval=0.015, max_seconds=1.5, warmup_max_seconds=0),
         cpu_mask="f0",
         inputs=("/in0", "/in1"),
+        outputs="/out",
     )
     assert argv == [
         "/data/local/tmp/b",
@@ -111,6 +112,7 @@ def test_the_command_names_every_setting() -> None:
         "--input=/in0",
         "--input=/in1",
         "--cpu-mask=f0",
+        "--outputs=/out",
     ]
 
 
@@ -118,6 +120,11 @@ def test_the_command_names_every_setting() -> None:
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with pytest.raises(UsageError, match="no path on a phone"):
         runner_argv(runner="/r", library="/l", model=path, config=Config(), precision=Precision())
+    with pytest.raises(UsageError, match="no path on a phone"):
+        runner_argv(
+            runner="/r", library="/l", model="/m", config=Config(), precision=Precision(),
+            outputs=path,
+        )  # fmt: skip
 
 
 @settings(max_examples=30, deadline=None)

@@ -236,6 +236,27 @@ def two_inputs() -> bytes:
     return net.bytes()
 
 
+def two_outputs() -> bytes:
+    """a + b, float32, and a reshaped: 24 bytes each, of different values."""
+    net = Builder()
+    a, b = net.tensor("a", [1, 6]), net.tensor("b", [1, 6])
+    total, flat = net.tensor("sum", [1, 6]), net.tensor("flat", [6])
+    wanted = net.tensor("shape", [1], "int32", data=np.array([6], np.int32))
+    net.inputs, net.outputs = [a, b], [total, flat]
+    net.operator(
+        schema.BuiltinOperator.ADD, [a, b], [total], (schema.BuiltinOptions.AddOptions, _add())
+    )
+    options = schema.ReshapeOptionsT()
+    options.newShape = [6]
+    net.operator(
+        schema.BuiltinOperator.RESHAPE,
+        [a, wanted],
+        [flat],
+        (schema.BuiltinOptions.ReshapeOptions, options),
+    )
+    return net.bytes()
+
+
 def unknown_op(name: str | bytes = "NoSuchOp") -> bytes:
     """A custom op that no runtime has."""
     net = Builder()

@@ -96,14 +96,17 @@ def runner_argv(
     profile: int = 0,
     xnnpack_flags: int | None = None,
     weight_cache: str | None = None,
+    outputs: str | None = None,
 ) -> list[str]:
     """The command that starts the runner; all paths are the phone's.
 
     `cpu_mask` is hexadecimal; `inputs` names one file for each input of the model, or none.
     `profile` inferences are profiled in the place of sampling. `xnnpack_flags` replaces XNNPACK's
-    own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed weights in.
+    own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed weights in, `outputs`
+    one that gets the raw bytes of all outputs of the last inference, one after the other.
     """
-    for path in (runner, library, model, *inputs, *([weight_cache] if weight_cache else [])):
+    files = [path for path in (weight_cache, outputs) if path is not None]
+    for path in (runner, library, model, *inputs, *files):
         _refuse_strange_path(path)
     argv = [
         runner,
@@ -128,6 +131,8 @@ def runner_argv(
         argv.append(f"--xnnpack-flags={xnnpack_flags}")
     if weight_cache is not None:
         argv.append(f"--weight-cache={weight_cache}")
+    if outputs is not None:
+        argv.append(f"--outputs={outputs}")
     return argv
 
 

@@ -54,6 +54,7 @@ class Start(NamedTuple):
     cpu_mask: str | None = None
     profile: bool = False  # take the times of the operators
     memory: bool = False  # take the memory after each step
+    outputs: str | None = None  # a file on the phone for the bytes of the last outputs
 
 
 class Result(NamedTuple):
@@ -84,7 +85,7 @@ class Runner(Protocol):
         ...
 
     def argv(self, start: Start) -> list[str]:
-        """The command."""
+        """The command; RunnerError where it can't take what the start is for."""
         ...
 
     def read(self, finished: Finished, start: Start, written: bytes | None = None) -> Result:
@@ -141,6 +142,7 @@ class BenchRunner:
             profile=PROFILED if start.profile else 0,
             xnnpack_flags=_flags(start.config.xnnpack),
             weight_cache=self._weight_cache(start.model) if cached else None,
+            outputs=start.outputs,
         )
 
     def _weight_cache(self, model: str) -> str:
@@ -202,6 +204,7 @@ class BenchmarkModel:
         return None
 
     def argv(self, start: Start) -> list[str]:
+        _refuse_what_only_bench_runner_tells(start)
         on_npu = start.config.delegate == "npu"
         argv = benchmark_model.benchmark_model_argv(
             binary=self._binary.remote,
@@ -241,6 +244,18 @@ class BenchmarkModel:
             return False
         self._flags = "litert"
         return True
+
+
+def _refuse_what_only_bench_runner_tells(start: Start) -> None:
+    """A pass that is left out in silence would pass for one that was taken."""
+    wanted = {"memory after each step": start.memory, "outputs": start.outputs is not None}
+    for what, asked in wanted.items():
+        if asked:
+            raise RunnerError(
+                f"benchmark_model does not tell the {what};"
+                ' `runner = "bench-runner"` does where it has the delegate.',
+                stage="arguments",
+            )
 
 
 def _flags(xnnpack: str) -> int | None:

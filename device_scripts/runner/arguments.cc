@@ -95,13 +95,13 @@ void add_input(Arguments& out, const char* value) {
 enum Key {
   kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kInterval, kMinSamples,
   kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kProfile, kXnnpackFlags, kWeightCache,
-  kKeys
+  kOutputs, kKeys
 };
 
 constexpr const char* kNames[kKeys] = {
     "contract", "library", "model", "threads", "delegate", "input", "seed", "interval",
     "min-samples", "max-samples", "max-seconds", "warmup-max-seconds", "cpu-mask",
-    "profile", "xnnpack-flags", "weight-cache",
+    "profile", "xnnpack-flags", "weight-cache", "outputs",
 };
 
 void store(Arguments& out, Key key, const char* value) {
@@ -125,6 +125,7 @@ void store(Arguments& out, Key key, const char* value) {
       out.flags_given = true;
       break;
     case kWeightCache: out.weight_cache = quotable_path(name, value); break;
+    case kOutputs: out.outputs = path(name, value); break;
     case kContractKey:
     case kKeys: break;
   }

@@ -23,6 +23,7 @@ struct Arguments {
   bool flags_given = false;
   uint32_t xnnpack_flags = 0;  // in the place of XNNPACK's own defaults
   const char* weight_cache = nullptr;
+  const char* outputs = nullptr;  // where their bytes go
 };
 
 // Ends the process when the contract is another one, or when an argument is unknown, given twice,

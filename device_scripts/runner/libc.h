@@ -91,7 +91,8 @@ inline int last_error() {
 }
 
 // Linux numbers that all four ABIs, glibc and bionic share.
-constexpr int kReadOnly = 0, kReadWrite = 2, kCloseOnExec = 02000000;
+constexpr int kReadOnly = 0, kWriteOnly = 1, kReadWrite = 2, kCreate = 0100, kTruncate = 01000,
+              kCloseOnExec = 02000000;
 constexpr int kSeekSet = 0, kSeekEnd = 2;
 constexpr int kGetDescriptorFlags = 1, kDuplicateCloseOnExec = 1030;
 constexpr int kClockMonotonic = 1;

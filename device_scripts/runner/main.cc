@@ -6,6 +6,7 @@
 #include "failure.h"
 #include "inputs.h"
 #include "json.h"
+#include "outputs.h"
 #include "process.h"
 #include "profile.h"
 #include "sampling.h"
@@ -153,6 +154,7 @@ int main(int count, char** values) {
   static Session session;
   const Report report = measure(session, arguments);
   enter_stage("report");
+  if (arguments.outputs != nullptr) write_outputs(session, arguments.outputs);
   Json json(document_fd());
   write_report(json, session, arguments, report);
   if (!json.finish()) _exit(1);
