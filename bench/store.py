@@ -5,24 +5,27 @@
         logs/<trial key>.txt
 
 See docs/formats.md. A run that is being written holds a lock, so that two hosts'
-processes can't write into one; a last line cut by a crash is dropped on resume.
+processes can't write into one; a last line cut by a crash is dropped on resume. plan.json is
+written last: a folder without it is no run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from bench.errors import StoreError
 from bench.records import Device, Model, Plan, Trial, decode, encode
 
+_NAME = re.compile(r"([0-9]{8}T[0-9]{6}Z)(?:-([0-9]{1,9}))?")  # of a run's folder
 LOG_LIMIT = 256 * 1024  # bytes of a trial's log; a phone may print for ever
 R = TypeVar("R")
 
@@ -42,17 +45,14 @@ class RunWriter:
     def __init__(self, path: Path, lock: int) -> None:
         self.path = path
         self._lock = lock
-        self._trials = (path / "trials.jsonl").open("ab")
 
     def append(self, trial: Trial) -> None:
-        """Write a trial's line and wait until the disk has it."""
-        with _named(self.path, "write"):
-            _append(self._trials, trial)
+        """Write a trial's line and wait until the disk has it; all of it, or nothing."""
+        _append(self.path / "trials.jsonl", trial)
 
     def append_try(self, trial: Trial) -> None:
         """Keep a try of a trial that is to be repeated; it is not the trial's final line."""
-        with _named(self.path, "write"), (self.path / "tries.jsonl").open("ab") as tries:
-            _append(tries, trial)
+        _append(self.path / "tries.jsonl", trial)
 
     def log(self, key: str, argv: tuple[str, ...], stderr: bytes) -> None:
         """Keep what a trial was started with and what it complained of."""
@@ -62,7 +62,6 @@ class RunWriter:
 
     def close(self) -> None:
         """Let go of the run."""
-        self._trials.close()
         os.close(self._lock)
 
 
@@ -77,13 +76,15 @@ def create_run(
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     with _named(results, "write"):
         path = _new_folder(results / plan.name, stamp)
+        lock = _take_lock(path)
         (path / "logs").mkdir()
         _write(path / "sweep.toml", sweep_text.encode())
-        _write(path / "plan.json", _pretty(plan))
         _write(path / "devices.json", _pretty(devices))
         _write(path / "models.json", _pretty(models))
         _write(path / "trials.jsonl", b"")
-        return RunWriter(path, _take_lock(path))
+        _write(path / "plan.json.new", _pretty(plan))
+        (path / "plan.json.new").rename(path / "plan.json")
+        return RunWriter(path, lock)
 
 
 def resume_run(path: Path) -> RunWriter:
@@ -98,9 +99,7 @@ def resume_run(path: Path) -> RunWriter:
 
 def latest_run(results: Path, name: str) -> Path | None:
     """The newest run of a sweep, or None."""
-    folder = results / name
-    runs = [p for p in folder.iterdir() if _is_run(p)] if folder.is_dir() else []
-    return max(runs, key=lambda p: p.name, default=None)
+    return max(_runs_of(results / name), key=_order, default=None)
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -113,7 +112,7 @@ def find_runs(path: Path) -> list[Path]:
     below += [p.parent for p in path.glob("*/*/plan.json")]
     if not below:
         raise StoreError(f"no run in {path}: it holds no plan.json.", next_step="Name a run.")
-    return sorted(below, key=lambda p: (p.name, str(p)))
+    return sorted(below, key=lambda path: (_order(path), str(path)))
 
 
 def read_run(path: Path) -> Run:
@@ -153,15 +152,38 @@ def _read_lines(file: Path) -> Iterator[Trial]:
                 ) from error
 
 
-def _append(file: BinaryIO, trial: Trial) -> None:
-    file.write(encode(trial) + b"\n")
-    file.flush()
-    os.fsync(file.fileno())
+def _append(path: Path, trial: Trial) -> None:
+    line = memoryview(encode(trial) + b"\n")
+    with _named(path.parent, "write"), path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            while line:
+                line = line[file.write(line) or 0 :]
+            os.fsync(file.fileno())
+        except OSError:
+            # A full disk took a part of the line, onto which the next one must not be written.
+            with contextlib.suppress(OSError):
+                file.truncate(before)
+            raise
 
 
-def _new_folder(parent: Path, stamp: str) -> Path:
-    for suffix in ["", *(f"-{n}" for n in range(2, 1000))]:
-        path = parent / (stamp + suffix)
+def _runs_of(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if _is_run(path)] if folder.is_dir() else []
+
+
+def _order(path: Path) -> tuple[str, int]:
+    """What runs are sorted by: the time in a name, then the number among those of one time."""
+    named = _NAME.fullmatch(path.name)
+    return (named[1], int(named[2] or 1)) if named else (path.name, 0)
+
+
+def _new_folder(parent: Path, now: str) -> Path:
+    """Named by the time, or after the newest run where the clock was put back meanwhile."""
+    runs = [_order(path) for path in _runs_of(parent) if _NAME.fullmatch(path.name)]
+    newest, number = max(runs, default=("", 0))
+    stamp, first = (newest, number + 1) if newest >= now else (now, 1)
+    for number in range(first, first + 1000):
+        path = parent / (stamp if number == 1 else f"{stamp}-{number}")
         try:
             path.mkdir(parents=True)
         except FileExistsError:
@@ -218,7 +240,7 @@ def _read(path: Path, kind: type[R]) -> R:
         raise StoreError(f"{path}: {error.what}") from error
 
 
-@contextmanager
+@contextlib.contextmanager
 def _named(path: Path, verb: str) -> Iterator[None]:
     """An OSError inside becomes a StoreError that names the folder and the cure."""
     try:

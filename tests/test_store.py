@@ -1,4 +1,10 @@
-"""Results on disk survive crashes, and two writers."""
+"""Results on disk survive crashes, full disks, clocks that jump, and two writers."""
+
+import errno
+import os
+import resource
+import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from test_records import a_trial
@@ -74,6 +80,101 @@ def test_runs_that_start_in_one_second_get_folders_of_their_own(tmp_path):
     assert store.latest_run(tmp_path, "s") == max(w.path for w in writers)
     for writer in writers:
         writer.close()
+
+
+def test_a_run_that_begins_after_the_clock_was_put_back_is_the_newest(tmp_path, monkeypatch):
+    paths = []
+    for hours in (0, -3, -3, 1, -48):
+        clock_is_off_by(hours, monkeypatch)
+        writer = a_run(tmp_path)
+        writer.close()
+        paths.append(writer.path)
+        assert store.latest_run(tmp_path, "s") == writer.path
+    assert store.find_runs(tmp_path) == paths
+
+
+def clock_is_off_by(hours, monkeypatch):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return datetime.now(tz) + timedelta(hours=hours)
+
+    monkeypatch.setattr(store, "datetime", Clock)
+
+
+def test_more_than_nine_runs_of_one_second_are_in_the_order_of_their_starts(tmp_path, monkeypatch):
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return noon
+
+    monkeypatch.setattr(store, "datetime", Clock)
+    paths = []
+    for _ in range(11):
+        writer = a_run(tmp_path)
+        writer.close()
+        paths.append(writer.path)
+    assert store.find_runs(tmp_path) == paths
+    assert store.latest_run(tmp_path, "s") == paths[-1]
+
+
+def test_a_folder_whose_making_was_cut_short_is_no_run(tmp_path, monkeypatch):
+    first = a_run(tmp_path)
+    first.close()
+
+    def killed(*_):
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Path, "rename", killed)  # the last step
+        with pytest.raises(SystemExit):
+            a_run(tmp_path)
+    assert store.latest_run(tmp_path, "s") == first.path
+    assert store.find_runs(tmp_path) == [first.path]
+    a_run(tmp_path).close()
+
+
+def limited(size):
+    """No file of this process may become larger, as on a full disk."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+
+
+@pytest.mark.parametrize("more", [1, 100], ids=["a byte", "a part"])
+def test_a_line_that_a_full_disk_cut_is_taken_back_and_not_written_twice(tmp_path, more):
+    writer = a_run(tmp_path)
+    writer.append(a_trial(key="first"))
+    file = writer.path / "trials.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limited(file.stat().st_size + more)
+    try:
+        with pytest.raises(StoreError, match=r"can't write results in .*--results"):
+            writer.append(a_trial(key="second"))
+        assert file.read_bytes().endswith(b"}\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    writer.append(a_trial(key="third"))
+    writer.close()
+    assert [t.key for t in store.read_trials(writer.path)] == ["first", "third"]
+
+
+def test_a_line_that_the_disk_never_got_is_taken_back(tmp_path, monkeypatch):
+    writer = a_run(tmp_path)
+    writer.append(a_trial(key="first"))
+
+    def no_space(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "fsync", no_space)
+        with pytest.raises(StoreError, match="No space left"):
+            writer.append(a_trial(key="second"))
+    writer.append(a_trial(key="second"))
+    writer.close()
+    assert [t.key for t in store.read_trials(writer.path)] == ["first", "second"]
 
 
 def test_an_unwritable_folder_is_one_clear_error(tmp_path):
