@@ -11,6 +11,7 @@ EXACT_UP_TO = 70  # samples; above, the normal approximation of the ranks is goo
 Z_95 = 1.96
 SIGMAS_PER_MAD = 1.4826  # of a normal distribution
 MAX_LAG = 1000  # samples; a longer memory than that shows as a drift
+SUSTAINED_WINDOW_US = 60e6  # the first and the last minute of a sustained run
 
 
 class Interval(NamedTuple):
@@ -35,6 +36,19 @@ class Modes(NamedTuple):
     low: float
     high: float
     high_share: float
+
+
+class Ends(NamedTuple):
+    """How a run that went on for long began and ended."""
+
+    first: float  # median of its first minute
+    last: float  # and of its last
+    window: float  # what stands for a minute where the run was shorter than two
+
+    @property
+    def ratio(self) -> float:
+        """Last over first: above 1 the run became slower."""
+        return self.last / self.first
 
 
 def median(samples: Sequence[float]) -> float:
@@ -230,9 +244,32 @@ def effective_count(samples: Sequence[float]) -> float:
     return len(samples) / correlation_time(samples)
 
 
+def sustained(samples_us: Sequence[float]) -> Ends | None:
+    """Medians of the first and the last minute of a run; None for fewer than two samples.
+
+    The minutes are of time spent in inferences, which is the sum of the samples. Of a run
+    shorter than two minutes they are its two halves, so that no sample is in both. A sample
+    belongs to the first minute when its middle lies there, and so to the last; where none
+    does, the outermost sample stands for it.
+    """
+    if len(samples_us) < 2:
+        return None
+    window = min(SUSTAINED_WINDOW_US, math.fsum(samples_us) / 2)
+    outwards = samples_us, samples_us[::-1]
+    first, last = (samples[: max(1, _within(samples, window))] for samples in outwards)
+    return Ends(median(first), median(last), window)
+
+
 def _interval(ordered: Sequence[float], tau: float) -> Interval | None:
     ranks = median_ranks(len(ordered), tau)
     return None if ranks is None else Interval(ordered[ranks[0] - 1], ordered[ranks[1] - 1])
+
+
+def _within(samples: Sequence[float], window: float) -> int:
+    """How many samples, one after the other, have their middle within so much time."""
+    ends = itertools.accumulate(samples)
+    middles = (end - sample / 2 for sample, end in zip(samples, ends, strict=True))
+    return sum(1 for _ in itertools.takewhile(lambda middle: middle < window, middles))
 
 
 def _products(above: int, below: int, lag: int) -> int:

@@ -215,3 +215,25 @@ def test_drift_is_the_last_fifth_over_the_first():
 
 def test_the_median_absolute_deviation_ignores_one_wild_sample():
     assert stats.mad([1.0, 2.0, 3.0, 4.0, 1000.0]) == 1.0
+
+
+def test_a_sustained_run_is_told_by_its_first_and_its_last_minute():
+    samples = [0.5e6] * 120 + [9e6] * 7 + [1e6] * 60
+    assert stats.sustained(samples) == stats.Ends(0.5e6, 1e6, 60e6)
+    assert stats.sustained(samples).ratio == 2
+
+
+def test_a_run_shorter_than_two_minutes_is_told_by_its_halves():
+    assert stats.sustained([1e6] * 20 + [2e6] * 10) == stats.Ends(1e6, 2e6, 20e6)
+
+
+def test_a_sustained_run_of_few_long_samples_has_ends_and_of_one_has_none():
+    assert stats.sustained([130e6, 260e6]) == stats.Ends(130e6, 260e6, 60e6)
+    assert stats.sustained([1e6]) is None
+
+
+@given(st.lists(st.floats(1, 3e7), min_size=2, max_size=200))
+def test_a_sustained_run_backwards_has_the_ends_of_the_run_the_other_way_round(samples):
+    ends, mirrored = stats.sustained(samples), stats.sustained(samples[::-1])
+    assert (ends.first, ends.last) == (mirrored.last, mirrored.first)
+    assert ends.window <= 60e6
