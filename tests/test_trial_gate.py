@@ -74,6 +74,7 @@ def test_a_wait_is_bounded_and_what_is_left_is_a_doubt(rig: Rig) -> None:
 
 
 def test_another_reason_that_turns_up_is_told_and_kept(rig: Rig) -> None:
+    rig.open(capped(2_800_000))
     opened = rig.open(
         thermal(1), thermal(1) | capped(1_000_000), capped(1_000_000), capped(2_800_000)
     )
@@ -82,15 +83,25 @@ def test_another_reason_that_turns_up_is_told_and_kept(rig: Rig) -> None:
 
 
 def test_what_waiting_did_not_cure_is_not_waited_for_again(rig: Rig) -> None:
-    assert rig.open(capped(1_000_000)).waited_s == 60
-    again = rig.open(capped(1_000_000))
-    assert (again.waited_s, kinds(again)) == (0.0, ["virtual", "capped clocks"])
+    assert rig.open(thermal(1)).waited_s == 60
+    again = rig.open(thermal(1))
+    assert (again.waited_s, kinds(again)) == (0.0, ["virtual", "throttled"])
 
 
 def test_it_is_waited_for_again_once_it_was_seen_gone(rig: Rig) -> None:
-    rig.open(capped(1_000_000))
+    rig.open(thermal(1))
+    rig.open(thermal(0))
+    assert rig.open(thermal(1)).waited_s == 60
+
+
+def test_clocks_that_were_capped_from_the_start_are_doubted_and_not_waited_for(rig: Rig) -> None:
+    opened = rig.open(capped(1_000_000))
+    assert (opened.waited_s, kinds(opened)) == (0.0, ["virtual", "capped clocks"])
+
+
+def test_clocks_that_were_free_before_are_waited_for(rig: Rig) -> None:
     rig.open(capped(2_800_000))
-    assert rig.open(capped(1_000_000)).waited_s == 60
+    assert rig.open(capped(1_000_000), capped(2_800_000)).waited_for == ("capped clocks",)
 
 
 def test_one_reason_in_vain_does_not_hide_another(rig: Rig) -> None:

@@ -1,7 +1,8 @@
 """Waits before a trial until the phone is fit for it, and no longer than that can help.
 
-What waiting did not cure once is not waited for again until it was seen gone: a phone whose
-clocks are capped for good costs a sweep one wait, and each of its trials carries the doubt.
+What waiting did not cure once is not waited for again until it was seen gone: a battery that stays
+warm costs a sweep one wait, and each of its trials carries the doubt. Clocks that are capped from
+the start are no matter of waiting: many phones are made so, and heat has signs of its own.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Gate:
         self.wanted = wanted
         self.pause = pause
         self._on_wait = on_wait
-        self._in_vain: set[DoubtKind] = set()
+        self._in_vain: set[DoubtKind] = {"capped clocks"}
         self._look_for_load = True
         self._cooling_helps = True
 
