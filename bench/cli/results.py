@@ -172,7 +172,7 @@ def export(
         Path, typer.Argument(help="A file that ends in .csv, .json, .jsonl or .parquet.")
     ],
     rows: Annotated[
-        Literal["trials", "samples", "cells", "ops"], typer.Option(help="What a row is.")
+        Literal["trials", "samples", "cells", "ops", "series"], typer.Option(help="What a row is.")
     ] = "trials",
 ) -> None:
     """Write results as a table for other tools.
@@ -194,7 +194,7 @@ def _choice(pairs: list[str] | None) -> dict[str, str] | None:
 def _print_comparison(found: Comparison) -> None:
     print_table(
         ("model", "device", "threads", "delegate", "first ms", "second ms", "ratio", "from", "to",
-         "verdict", ""),
+         "verdict", "method", ""),
         [
             (
                 pair.a.model.name,
@@ -205,6 +205,7 @@ def _print_comparison(found: Comparison) -> None:
                 f"{pair.ratio.ratio:.3f}",
                 *(None if bound is None else f"{bound:.3f}" for bound in pair.ratio[1:3]),
                 pair.verdict,
+                pair.ratio.method,
                 pair.reason,
             )
             for pair in found.pairs

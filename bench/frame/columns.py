@@ -193,6 +193,7 @@ OP_COLUMNS = (
 
 
 VERDICTS = ("slower", "faster", "can't tell", "same")
+METHODS = ("rank", "t")
 PAIR_COLUMNS = (
     Column("model", "category", "name of the model"),
     Column("device_a", "category", "title of the device of the first side"),
@@ -204,6 +205,7 @@ PAIR_COLUMNS = (
     Column("ratio", "Float64", "second over first: above 1 the second takes longer"),
     Column("ratio_low", "Float64", "lower bound of the ratio's 95 % interval"),
     Column("ratio_high", "Float64", "upper bound of the ratio's 95 % interval"),
+    Column("method", "category", "what tells the interval and the verdict", METHODS),
     Column("repetitions_a", "Int64", "ok repetitions of the first side"),
     Column("repetitions_b", "Int64", "ok repetitions of the second side"),
     Column("verdict", "category", "of the second side, at the threshold", VERDICTS),

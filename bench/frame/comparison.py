@@ -7,21 +7,19 @@ name: a ratio that means two things at once means nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from bench.errors import UsageError
 from bench.frame import columns
 from bench.frame.cells import Cell, pool_cells
-from bench.frame.ratio import Ratio, holm, ratio_of
+from bench.frame.names import clean
+from bench.frame.ratio import Ratio, Repetitions, ratio_of, repetitions, typical
 from bench.frame.trials import AnyPath, Values, frame_of, read_runs
+from bench.frame.verdict import VERDICTS, Verdict, verdicts
 
 THRESHOLD = 0.03  # share of the median below which a difference is of no interest
-ERROR_RATE = 0.05  # chance of any wrong verdict of a kind in the whole comparison
-
-Verdict = Literal["slower", "faster", "same", "can't tell"]
-VERDICTS: tuple[Verdict, ...] = ("slower", "faster", "can't tell", "same")  # as in the columns
 
 
 class Pair(NamedTuple):
@@ -52,7 +50,10 @@ class Comparison(NamedTuple):
         return frame_of(columns.PAIR_COLUMNS, [_row(pair) for pair in self.pairs])
 
     def _repr_html_(self) -> str:
-        html: str = self.frame().to_html(index=False, escape=True)
+        frame = self.frame()
+        for foreign in ("model", "device_a", "device_b"):
+            frame[foreign] = [clean(str(name)) for name in frame[foreign]]
+        html: str = frame.to_html(index=False, escape=True)
         return html
 
 
@@ -186,29 +187,27 @@ def _listed(values: set[str]) -> str:
 
 def _judged(cells: Sequence[tuple[Cell, Cell]], threshold: float) -> list[Pair]:
     """Verdicts of all pairs at once, so that their number can't breed false ones."""
-    ratios = [ratio_of(_samples(a), _samples(b)) for a, b in cells]
-    told = [n for n, ratio in enumerate(ratios) if ratio.standard_error is not None]
-    changed = dict(zip(told, holm([_p_changed(ratios[n], threshold) for n in told]), strict=True))
-    same = dict(zip(told, holm([ratios[n].p_same(threshold) or 0.0 for n in told]), strict=True))
-    pairs = []
-    for number, ((a, b), ratio) in enumerate(zip(cells, ratios, strict=True)):
-        verdict: Verdict = "can't tell"
-        reason = None
-        if number not in changed:
-            reason = "a single repetition does not tell what differs from start to start"
-        elif changed[number] < ERROR_RATE:
-            verdict = "slower" if ratio.ratio > 1 else "faster"
-        elif same[number] < ERROR_RATE:
-            verdict = "same"
-        else:
-            reason = "too few repetitions, or too far apart"
-        pairs.append(Pair(a, b, ratio, verdict, reason))
-    return pairs
+    sides_a, sides_b = (_side([pair[side] for pair in cells]) for side in (0, 1))
+    sides = list(zip(sides_a, sides_b, strict=True))
+    tellable = sum(min(len(a.logs), len(b.logs)) > 1 for (a, _), (b, _) in sides)
+    ratios = [
+        ratio_of(a, b, threshold=threshold, pairs=tellable, floors=(floor_a, floor_b))
+        for (a, floor_a), (b, floor_b) in sides
+    ]
+    return [
+        Pair(*both, ratio, *verdict)
+        for both, ratio, verdict in zip(cells, ratios, verdicts(ratios), strict=True)
+    ]
 
 
-def _p_changed(ratio: Ratio, threshold: float) -> float:
-    """Both directions are asked about, so the smaller chance counts twice."""
-    return min(1.0, 2 * min(ratio.p_slower(threshold) or 0.0, ratio.p_faster(threshold) or 0.0))
+def _side(cells: Sequence[Cell]) -> list[tuple[Repetitions, float]]:
+    """The repetitions of each cell, and how much those of its device scatter."""
+    told = [repetitions(_samples(cell)) for cell in cells]
+    on_device: dict[str, list[Repetitions]] = {}
+    for cell, each in zip(cells, told, strict=True):
+        on_device.setdefault(cell.device_id, []).append(each)
+    scatter = {device: typical(of_device) for device, of_device in on_device.items()}
+    return [(each, scatter[cell.device_id]) for cell, each in zip(cells, told, strict=True)]
 
 
 def _samples(cell: Cell) -> list[tuple[float, ...]]:
@@ -238,6 +237,7 @@ def _row(pair: Pair) -> Values:
         pair.ratio.ratio,
         pair.ratio.low,
         pair.ratio.high,
+        pair.ratio.method,
         a.repetitions if a else 0,
         b.repetitions if b else 0,
         pair.verdict,

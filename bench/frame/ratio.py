@@ -3,124 +3,150 @@
 What differs from start to start of a process is part of what a reader may see again, so the
 repetition is the unit, not the sample: samples of one process are no independent witnesses
 (Kalibera and Jones, Rigorous benchmarking in reasonable time, 2013). The medians of the
-repetitions are compared on a logarithmic scale by Welch's t. A rank test can't reach 95 % with
-three repetitions a side, and a bootstrap, which draws from what there is, holds the truth too
-seldom (benchmarks/interval_coverage.py; docs/formats.md has the figures).
+repetitions are compared on a logarithmic scale: by ranks where there are enough repetitions for
+ranks to tell anything, whatever the distribution, and by Welch's t below. A bootstrap, which
+draws from what there is, holds the truth too seldom (benchmarks/interval_coverage.py;
+docs/formats.md has the figures).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
 
 from bench import stats
+from bench.frame import ranks
+from bench.frame.student import t_cdf, t_quantile
 
 CONFIDENCE = 0.95
+ERROR_RATE = 0.05  # chance of any wrong verdict of a kind in a whole comparison
+MOST_BY_RANK = 2500  # differences; with so many means are normal, and counting orders grows slow
+
+Method = Literal["rank", "t"]
+METHODS: tuple[Method, ...] = ("rank", "t")
+
+
+class Repetitions(NamedTuple):
+    """What a comparison asks of a cell."""
+
+    logs: tuple[float, ...]  # logarithm of each repetition's median
+    scatter: float  # their variance, never below what the repetitions' own samples leave open
 
 
 class Ratio(NamedTuple):
-    """Median of b over median of a."""
+    """Median of b over median of a; what is None needs a second repetition on each side."""
 
     ratio: float
-    low: float | None  # None: a side has a single repetition
-    high: float | None
-    standard_error: float | None  # of the ratio's logarithm
-    freedom: float | None  # degrees of
-
-    def p_slower(self, threshold: float) -> float | None:
-        """Chance of such a ratio, or a larger one, if b were slower by the threshold at most."""
-        if self.standard_error is None or self.freedom is None:
-            return None
-        beyond = math.log(self.ratio) - math.log1p(threshold)
-        if self.standard_error == 0:
-            return 0.0 if beyond > 0 else 1.0
-        shift = beyond / self.standard_error
-        return 1 - t_cdf(shift, self.freedom)
-
-    def p_faster(self, threshold: float) -> float | None:
-        """The same of b being faster by the threshold at most."""
-        if self.standard_error is None:
-            return None
-        return Ratio(1 / self.ratio, *self[1:]).p_slower(threshold)
-
-    def p_same(self, threshold: float) -> float | None:
-        """Chance of a ratio so near to 1 if b were slower or faster by the threshold or more."""
-        slower, faster = self.p_slower(threshold), self.p_faster(threshold)
-        if slower is None or faster is None:
-            return None
-        return 1 - min(slower, faster)
+    low: float | None = None
+    high: float | None = None
+    method: Method | None = None
+    p_slower: float | None = None  # chance of this, if b were slower by the threshold at most
+    p_faster: float | None = None  # the same of faster
+    p_same: float | None = None  # chance of this, if b differed by the threshold or more
 
 
-def ratio_of(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> Ratio:
-    """The ratio of two cells' medians from the samples of their repetitions."""
-    center = math.log(_middle(b) / _middle(a))
-    if len(a) < 2 or len(b) < 2:
-        return Ratio(math.exp(center), None, None, None, None)
-    parts = [(_scatter(side) * _of_a_median(len(side)), len(side) - 1) for side in (a, b)]
-    variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return Ratio(math.exp(center), math.exp(center), math.exp(center), 0.0, math.inf)
-    freedom = variance**2 / sum(part**2 / count for part, count in parts)
-    error = math.sqrt(variance)
-    reach = t_quantile((1 + CONFIDENCE) / 2, freedom) * error
+def repetitions(samples: Sequence[Sequence[float]]) -> Repetitions:
+    """The repetitions of a cell from the samples of each.
+
+    Two or three repetitions agree now and then by chance; what their samples leave open keeps
+    that from looking like certainty.
+    """
+    logs = tuple(math.log(stats.median(each)) for each in samples)
+    mean = sum(logs) / len(logs)
+    between = sum((log - mean) ** 2 for log in logs) / max(len(logs) - 1, 1)
+    return Repetitions(logs, max(between, sum(map(_within, samples)) / len(logs)))
+
+
+def typical(cells: Iterable[Repetitions]) -> float:
+    """The scatter that half of a device's cells exceed.
+
+    Where starts fall into two modes, some of many cells have all their few repetitions in one
+    and look certain. That most cells of the same device scatter tells of those.
+    """
+    scatters = [cell.scatter for cell in cells if len(cell.logs) > 1]
+    return stats.median(scatters) if scatters else 0.0
+
+
+def ratio_of(
+    a: Repetitions,
+    b: Repetitions,
+    *,
+    threshold: float,
+    pairs: int = 1,
+    floors: tuple[float, float] = (0.0, 0.0),
+) -> Ratio:
+    """The ratio of two cells' medians, judged at a threshold as one of so many pairs.
+
+    `floors` are the scatters that t does not go below, as `typical` tells them.
+    """
+    ratio = math.exp(stats.median(b.logs) - stats.median(a.logs))
+    method = method_of(len(a.logs), len(b.logs), pairs)
+    if method is None:
+        return Ratio(ratio)
+    apart = math.log1p(threshold)
+    judged = _by_rank(a, b, apart) if method == "rank" else _by_t(a, b, apart, floors)
+    low, high, above, not_above, below, not_below = judged
     return Ratio(
-        math.exp(center), math.exp(center - reach), math.exp(center + reach), error, freedom
+        ratio,
+        min(math.exp(low), ratio),  # a median may stand beside the middle of what it is of
+        max(math.exp(high), ratio),
+        method,
+        p_slower=above,
+        p_faster=below,
+        p_same=max(not_above, not_below),
     )
 
 
-def holm(chances: Sequence[float]) -> list[float]:
-    """Chances adjusted for their number (Holm, 1979), in the order given."""
-    adjusted = [0.0] * len(chances)
-    highest = 0.0
-    for rank, place in enumerate(sorted(range(len(chances)), key=lambda n: chances[n])):
-        highest = max(highest, min(1.0, chances[place] * (len(chances) - rank)))
-        adjusted[place] = highest
-    return adjusted
+def method_of(a: int, b: int, pairs: int) -> Method | None:
+    """By what cells of so many repetitions are compared; their values have no say in it.
 
-
-def t_cdf(t: float, freedom: float) -> float:
-    """Student's distribution."""
-    if math.isinf(freedom) or freedom > 1e6:
-        return 0.5 * math.erfc(-t / math.sqrt(2))
-    tail = 0.5 * _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
-    return 1 - tail if t > 0 else tail
-
-
-def t_quantile(chance: float, freedom: float) -> float:
-    """The t below which a share `chance`, at least half, of Student's distribution lies."""
-    low, high = 0.0, 2.0
-    while t_cdf(high, freedom) < chance:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        low, high = (middle, high) if t_cdf(middle, freedom) < chance else (low, middle)
-    return high
-
-
-def _middle(repetitions: Sequence[Sequence[float]]) -> float:
-    return stats.median([stats.median(samples) for samples in repetitions])
-
-
-def _scatter(repetitions: Sequence[Sequence[float]]) -> float:
-    """Variance of a repetition's log median, never below what its own samples leave open.
-
-    Two or three repetitions agree now and then by chance; the floor keeps that from looking
-    like certainty.
+    Ranks, where the most extreme order of the repetitions is rare enough to be a verdict among
+    so many pairs. None: a single repetition tells nothing of what differs between starts.
     """
-    logs = [math.log(stats.median(samples)) for samples in repetitions]
-    mean = sum(logs) / len(logs)
-    between = sum((log - mean) ** 2 for log in logs) / (len(logs) - 1)
-    return max(between, sum(_within(samples) for samples in repetitions) / len(repetitions))
+    if min(a, b) < 2:
+        return None
+    enough = ranks.least_p(a, b) * pairs < ERROR_RATE and a * b <= MOST_BY_RANK
+    return "rank" if enough else "t"
 
 
-def _of_a_median(count: int) -> float:
-    """Variance of the median of so many normal values, as a share of theirs.
+# Bounds of the ratio's logarithm; then the chances of this if b were above the threshold by
+# nothing at most, by nothing at least, below its inverse by nothing at most, at least.
+_Judged = tuple[float, float, float, float, float, float]
 
-    It tends to pi/2 of the mean's; the constants fit the exact ones of small numbers to 3 %.
-    """
-    nearer = 0.53 if count % 2 else 1.2
-    return max(1.0, math.pi / 2 * count / (count + nearer)) / count
+
+def _by_rank(a: Repetitions, b: Repetitions, apart: float) -> _Judged:
+    up = [log_b - log_a for log_b in b.logs for log_a in a.logs]
+    down = [-difference for difference in up]
+    sizes = len(a.logs), len(b.logs)
+    return (
+        *ranks.interval(up, *sizes, CONFIDENCE),
+        ranks.p_above(up, apart, *sizes),
+        ranks.p_above(down, -apart, *sizes),
+        ranks.p_above(down, apart, *sizes),
+        ranks.p_above(up, -apart, *sizes),
+    )
+
+
+def _by_t(a: Repetitions, b: Repetitions, apart: float, floors: tuple[float, float]) -> _Judged:
+    center = sum(b.logs) / len(b.logs) - sum(a.logs) / len(a.logs)
+    parts = [
+        (max(side.scatter, floor) / len(side.logs), len(side.logs) - 1)
+        for side, floor in zip((a, b), floors, strict=True)
+    ]
+    variance = sum(part for part, _ in parts)
+    if variance == 0:  # not even the samples differ
+        above, below = float(center > apart), float(-center > apart)
+        return center, center, 1 - above, above, 1 - below, below
+    freedom = variance**2 / sum(part**2 / count for part, count in parts)
+    error = math.sqrt(variance)
+    reach = t_quantile((1 + CONFIDENCE) / 2, freedom) * error
+    above, below = (center - apart) / error, (-center - apart) / error
+    return (
+        center - reach, center + reach,
+        t_cdf(-above, freedom), t_cdf(above, freedom),
+        t_cdf(-below, freedom), t_cdf(below, freedom),
+    )  # fmt: skip
 
 
 def _within(samples: Sequence[float]) -> float:
@@ -128,29 +154,3 @@ def _within(samples: Sequence[float]) -> float:
     if interval is None:
         return 0.0
     return (math.log(interval.high / interval.low) / (2 * stats.Z_95)) ** 2
-
-
-def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """Regularized incomplete beta function, by its continued fraction (DLMF 8.17.22)."""
-    if x <= 0 or x >= 1:
-        return min(max(x, 0.0), 1.0)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - _incomplete_beta(1 - x, b, a)
-    scale = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-        + a * math.log(x) + b * math.log1p(-x)
-    )  # fmt: skip
-    return scale / a / _fraction(x, a, b)
-
-
-def _fraction(x: float, a: float, b: float) -> float:
-    """1 + d1/(1 + d2/(1 + ...)), from the inside out; 300 terms are plenty where x is small."""
-    value = 1.0
-    for term in range(300, 0, -1):
-        m = term // 2
-        if term % 2:
-            d = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        else:
-            d = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        value = 1 + d / value
-    return value

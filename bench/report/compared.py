@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from bench.frame.comparison import VERDICTS, Comparison, Pair
+from bench.frame.comparison import Comparison, Pair
+from bench.frame.verdict import VERDICTS
 from bench.report import text
 
 MOST_ROWS = 200  # of one verdict; a comment has its limits
-_HEAD = "| model | device | config | first, ms | second, ms | ratio | verdict |\n"
-_RULE = "| --- | --- | --- | ---: | ---: | ---: | --- |\n"
+_HEAD = "| model | device | config | first, ms | second, ms | ratio | verdict | method |\n"
+_RULE = "| --- | --- | --- | ---: | ---: | ---: | --- | --- |\n"
 
 
 def comparison_markdown(comparison: Comparison) -> str:
@@ -34,8 +35,10 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def plain(name: str) -> str:
-    """A foreign string that Markdown takes as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|~$&@])", r"\\\1", name)
+    """A foreign string that Markdown takes as it is, and that names nobody and links nowhere."""
+    escaped = re.sub(r"([\\`*_{}\[\]<>()#|~$&@:])", r"\\\1", name)
+    # A forge looks for names and numbers after Markdown is done; nothing of width stops it.
+    return re.sub(r"([@#]|\bwww)(?=[\w.])", "\\1\u2060", escaped, flags=re.IGNORECASE)
 
 
 def _summary(comparison: Comparison) -> str:
@@ -68,3 +71,4 @@ def _cells(pair: Pair) -> Iterator[str]:
     bold = "**" if pair.verdict in ("slower", "faster") else ""
     reason = f": {pair.reason}" if pair.reason else ""
     yield f"{bold}{pair.verdict}{bold}{reason}"
+    yield pair.ratio.method or text.NONE

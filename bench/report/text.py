@@ -1,39 +1,23 @@
 """Numbers and foreign strings as a reader sees them.
 
-Names come from phones, files and logs, and are hostile: they are bounded and rid of what
-could turn or hide the text around them. Escaping is the template's work.
+Foreign strings are hostile, and `clean` makes them harmless. Escaping is the template's work.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
+from bench.frame.names import NAME_LIMIT as NAME_LIMIT
+from bench.frame.names import clean as clean
 from bench.records import Config, Device, Trial, device_titles
 
-NAME_LIMIT = 72  # characters of a name in a table
 LABEL_LIMIT = 30  # characters of a name in a plot
 PROSE_LIMIT = 600  # characters of a reason or a message
 NONE = "–"
-
-# Directional marks and overrides would let a name rewrite what stands beside it.
-_TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str, limit: int = NAME_LIMIT) -> str:
-    """A foreign string, bounded and harmless to the text around it.
-
-    Line ends become spaces; other control characters and directional marks become U+FFFD.
-    What is beyond the limit is cut from the middle, where names differ least.
-    """
-    rough = text if len(text) <= limit else _shortened(text, limit)
-    spaced = re.sub(r"[\r\n\t\v\f\u0085\u2028\u2029]+", " ", rough)
-    turned = _TURNING.sub("\ufffd", spaced)
-    return "".join("\ufffd" if _is_control(character) else character for character in turned)
 
 
 def titles(devices: Iterable[Device], limit: int = NAME_LIMIT) -> dict[str, str]:
@@ -145,12 +129,3 @@ def day(iso: str) -> str:
 def file_name(path: str) -> str:
     """The last part of a path: where it lay on somebody's disk is nobody's business."""
     return clean(re.split(r"[/\\]", path)[-1])
-
-
-def _shortened(text: str, limit: int) -> str:
-    head = (limit - 1) * 2 // 3
-    return text[:head] + "…" + text[len(text) - (limit - 1 - head) :]
-
-
-def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs")
