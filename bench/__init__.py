@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bench.engine import run_sweep
-    from bench.frame import compare, export, load, load_cells, load_ops, load_samples
+    from bench.frame import (
+        compare,
+        export,
+        load,
+        load_cells,
+        load_ops,
+        load_samples,
+        load_series,
+    )
     from bench.report import plots as plot
     from bench.report import render_report, show
 
@@ -29,6 +37,7 @@ __all__ = [
     "load_cells",
     "load_ops",
     "load_samples",
+    "load_series",
     "plot",
     "render_report",
     "run_sweep",
@@ -42,6 +51,7 @@ _ROOMS = {
     "load_cells": "bench.frame",
     "load_ops": "bench.frame",
     "load_samples": "bench.frame",
+    "load_series": "bench.frame",
     "render_report": "bench.report",
     "run_sweep": "bench.engine",
     "show": "bench.report",

@@ -24,6 +24,7 @@ ON_DISK = (records.Plan, dict[str, records.Device], dict[str, records.Model], re
 FRAMES = {
     "load: one row a trial": columns.TRIAL_COLUMNS,
     "load_samples: one row a sample": columns.SAMPLE_COLUMNS,
+    "load_series: one row a reading": columns.SERIES_COLUMNS,
     "load_cells: one row a device, model and config": columns.CELL_COLUMNS,
     "load_ops: one row an operator": columns.OP_COLUMNS,
     "compare(...).frame(): one row a pair": columns.PAIR_COLUMNS,

@@ -217,6 +217,7 @@ def test_a_run_without_a_trial_is_an_empty_frame_with_all_columns(tmp_path: Path
     assert bench.load(run).shape == (0, len(columns.TRIAL_COLUMNS))
     assert bench.load_samples(run).shape == (0, len(columns.SAMPLE_COLUMNS))
     assert bench.load_cells(run).shape == (0, len(columns.CELL_COLUMNS))
+    assert bench.load_series(run).shape == (0, len(columns.SERIES_COLUMNS))
 
 
 def test_no_results_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

@@ -35,14 +35,14 @@ def test_csv_reads_back_the_same(run: Path, tmp_path: Path) -> None:
     assert read["macs"].isna().tolist() == [False, False, True]
 
 
-@pytest.mark.parametrize("rows", ["trials", "samples", "cells", "ops"])
+@pytest.mark.parametrize("rows", ["trials", "samples", "cells", "ops", "series"])
 def test_json_has_an_object_a_row_and_null_for_what_is_not_told(
     run: Path, tmp_path: Path, rows: Rows
 ) -> None:
     whole = json.loads(bench.export(run, tmp_path / "x.json", rows).read_text())
     lines = bench.export(run, tmp_path / "x.jsonl", rows).read_text().splitlines()
     assert [json.loads(line) for line in lines if line] == whole
-    assert len(whole) == {"trials": 3, "samples": 64, "cells": 3, "ops": 0}[rows]
+    assert len(whole) == {"trials": 3, "samples": 64, "cells": 3, "ops": 0, "series": 0}[rows]
     if rows == "trials":
         assert whole[2]["median_us"] is None
         assert whole[0]["virtual"] is False

@@ -13,6 +13,7 @@ import msgspec
 import pandas as pd
 
 from bench import stats
+from bench.doubts import judge_repetitions
 from bench.frame import columns
 from bench.frame.trials import (
     AnyPath,
@@ -27,7 +28,7 @@ from bench.frame.trials import (
     titles_of,
     trials_of,
 )
-from bench.records import Config, Device, Measurement, Model, Reported, Trial, device_id
+from bench.records import Config, Device, Doubt, Measurement, Model, Reported, Trial, device_id
 from bench.store import Run
 
 
@@ -52,6 +53,9 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     init_us: float | None
     compile_us: float | None
     peak_memory_kb: int | None
+    memory_steady_pss_kb: int | None = None
+    sustained_ratio: float | None = None
+    doubts: tuple[Doubt, ...] = ()  # that the repetitions show only together
     reported: Reported | None = None  # the first, where no repetition holds samples
 
     @property
@@ -61,6 +65,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def trials(self) -> tuple[Trial, ...]:
         return tuple(done.trial for done in self.done)
+
+    @property
+    def all_doubts(self) -> tuple[Doubt, ...]:
+        """Those of single trials, and those of all together."""
+        return (*(doubt for trial in self.trials for doubt in trial.doubts), *self.doubts)
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:
@@ -104,7 +113,8 @@ def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
 def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
     measured = [d.trial.measurement for d in done if d.trial.measurement is not None]
     reported = [d.trial.reported for d in done if d.trial.reported is not None]
-    peaks = [m.memory.peak_kb for m in measured if m.memory.peak_kb is not None]
+    trials = [d.trial for d in done]
+    ends = [stats.sustained(t.sustained.samples_us) for t in trials if t.sustained is not None]
     return Cell(
         device=device,
         title=title,
@@ -116,7 +126,10 @@ def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[
         first_inference_us=_middle(m.first_inference_us for m in measured),
         init_us=_middle(m.init_us for m in measured),
         compile_us=_middle(m.compile_us for m in measured),
-        peak_memory_kb=max(peaks, default=None),
+        peak_memory_kb=_highest(m.memory.peak_kb for m in measured),
+        memory_steady_pss_kb=_highest(t.memory.steady.pss_kb for t in trials if t.memory),
+        sustained_ratio=_middle(end.ratio for end in ends if end is not None),
+        doubts=judge_repetitions(measured, trials[0].precision),
         reported=reported[0] if reported and not measured else None,
     )
 
@@ -124,6 +137,10 @@ def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[
 def _middle(values: Iterable[float]) -> float | None:
     told = list(values)
     return stats.median(told) if told else None
+
+
+def _highest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
 
 
 def _values(cell: Cell) -> Values:
@@ -146,8 +163,10 @@ def _values(cell: Cell) -> Values:
         cell.init_us,
         cell.compile_us,
         cell.peak_memory_kb,
+        cell.memory_steady_pss_kb,
+        cell.sustained_ratio,
         _least_delegation(cell),
-        doubt_kinds(cell.trials),
+        doubt_kinds(cell.all_doubts),
     )
 
 

@@ -17,7 +17,15 @@ QUANTIZATIONS = ("float32", "float16", "dynamic_int8", "weight_int8", "int8", "i
 STATUSES = ("ok", "failed", "skipped")
 DELEGATIONS = ("none", "partial", "full")
 FIDELITIES = ("reduced", "full")
-PHASES = ("warm-up", "sample")
+PHASES = ("warm-up", "sample", "sustained")
+READ_DURING = ("trial", "energy idle", "energy busy", "sustained")
+STEPS = {  # of a memory pass
+    "baseline": "before the library was loaded",
+    "load": "after loading the model",
+    "compile": "after compiling",
+    "first": "after the first inference",
+    "steady": "after more inferences",
+}
 
 
 class Column(NamedTuple):
@@ -82,6 +90,7 @@ CONFIG = (
     Column("repetition", "Int64", "the same trial asked again, from 0"),
 )
 KEY = Column("key", "category", "name of the trial, unique in its run")
+TRIES = Column("tries", "Int64", "starts that it took; tells the tries of one trial apart")
 OUTCOME = (
     KEY,
     Column("index", "Int64", "place in the plan"),
@@ -90,6 +99,10 @@ OUTCOME = (
     Column("reason", "string", "why it failed or was skipped"),
     Column("delegation", "category", "what the delegate took of the model", DELEGATIONS),
     Column("doubts", "string", "kinds of doubt, sorted, joined by a comma; empty: none"),
+    TRIES,
+    Column("final", "boolean", "how the trial ended; false: a try that another followed"),
+    Column("waited_s", "Float64", "until the phone was fit, before all tries"),
+    Column("waited_for", "string", "kinds of doubt that were waited for; empty: none"),
     Column("started_at", "time", "when the trial began, host clock"),
     Column("duration_s", "Float64", "the whole trial on the host"),
     Column("pushed_bytes", "Int64", "sent to the phone for this trial"),
@@ -116,6 +129,25 @@ PROCESS = (
     Column("clock", "category", "clock of the samples"),
     Column("input_source", "category", "seeded, or the sha256 of an input file"),
     Column("affinity_mask", "category", "cores obtained, hexadecimal"),
+    Column("background_busy_cores", "Float64", "kept busy by others while it sampled"),
+)
+HOST_CHECK = (
+    Column("host_snr_db", "Float64", "of the outputs against the host's; NA: nothing differs, too"),
+    Column("host_top1_agreement", "Float64", "share of inputs on which both agree"),
+    Column("host_check_reason", "category", "what is wrong with the outputs"),
+)
+MEMORY = tuple(
+    Column(f"memory_{step}_{short}_kb", "Int64", f"{what} {when}")
+    for short, what in (("pss", "proportional set size"), ("peak", "peak resident set"))
+    for step, when in STEPS.items()
+)
+SUSTAINED = (
+    Column("sustained_s", "Float64", "time in inferences of the run that went on"),
+    Column(
+        "sustained_first_minute_us", "Float64", "its median at first, see bench.stats.sustained"
+    ),
+    Column("sustained_last_minute_us", "Float64", "its median at last"),
+    Column("sustained_ratio", "Float64", "last over first: above 1 it became slower"),
 )
 REPORTED = (
     Column("reported_by", "category", "tool that ran instead of the runner and kept its samples"),
@@ -144,7 +176,8 @@ BINARIES = (
 )
 
 TRIAL_COLUMNS = (
-    *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *REPORTED, *STATE, *BINARIES
+    *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *REPORTED, *HOST_CHECK,
+    *MEMORY, *SUSTAINED, *STATE, *BINARIES,
 )  # fmt: skip
 
 CELL_COLUMNS = (
@@ -161,18 +194,20 @@ CELL_COLUMNS = (
     Column("init_us", "Float64", "median over the repetitions"),
     Column("compile_us", "Float64", "median over the repetitions"),
     Column("peak_memory_kb", "Int64", "highest of the repetitions"),
+    Column("memory_steady_pss_kb", "Int64", "highest of the repetitions"),
+    Column("sustained_ratio", "Float64", "median over the repetitions"),
     Column("delegation", "category", "the least that any repetition obtained", DELEGATIONS),
-    Column("doubts", "string", "kinds of doubt of any repetition; empty: none"),
+    Column("doubts", "string", "kinds of doubt of any repetition, or of all together; empty: none"),
 )
 
 SAMPLE_AXES = (
     "sweep", "run", "key", "device", "device_id", "virtual", "model", "family", "alpha", "scale",
     "groups", "resolution", "quantization", "macs", "threads", "delegate", "affinity", "xnnpack",
-    "repetition",
+    "repetition", "tries",
 )  # fmt: skip
 SAMPLE_COLUMNS = (
     *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
-    Column("phase", "category", "warm-ups come before the samples and are none", PHASES),
+    Column("phase", "category", "only those of phase sample are a trial's samples", PHASES),
     Column("index", "int64", "place within its phase, from 0"),
     Column("latency_us", "float64", "one timed inference"),
 )
@@ -182,13 +217,26 @@ OP_COLUMNS = (
     *(
         column
         for column in TRIAL_COLUMNS
-        if column.name in SAMPLE_AXES and column.name not in ("family", "macs")
+        if column.name in SAMPLE_AXES and column.name not in ("family", "macs", "tries")
     ),
     Column("index", "Int64", "in the order that they ran, from 0"),
     Column("op", "category", "type of the operator, as the runtime calls it"),
     Column("name", "category", "name of the operator"),
     Column("mean_us", "Float64", "its time in one inference"),
     Column("op_delegate", "category", "who ran it; NA: the builtin kernels, or not told"),
+)
+
+
+SERIES_COLUMNS = (
+    *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
+    Column("phase", "category", "what ran meanwhile, in a process of its own each", READ_DURING),
+    Column("at_s", "float64", "since the first reading of the phase"),
+    Column("source", "category", "core N, the first of its cluster; a sensor's name; or battery"),
+    Column("current_khz", "Int64", "clock, of a core"),
+    Column("max_khz", "Int64", "highest clock allowed, of a core"),
+    Column("temp_c", "Float64", "of a sensor"),
+    Column("current_ma", "Float64", "out of the battery; negative: into it"),
+    Column("voltage_mv", "Float64", "of the battery"),
 )
 
 

@@ -14,14 +14,16 @@ import pandas as pd
 from bench.errors import StoreError, UsageError
 from bench.frame.cells import load_cells
 from bench.frame.samples import load_ops, load_samples
+from bench.frame.series import load_series
 from bench.frame.trials import AnyPath, load
 
-Rows = Literal["trials", "samples", "cells", "ops"]
+Rows = Literal["trials", "samples", "cells", "ops", "series"]
 LOADERS: dict[str, Callable[[AnyPath | Iterable[AnyPath]], pd.DataFrame]] = {
     "trials": load,
     "samples": load_samples,
     "cells": load_cells,
     "ops": load_ops,
+    "series": load_series,
 }
 
 

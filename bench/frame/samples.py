@@ -15,37 +15,43 @@ from bench.frame.trials import (
     axis_values,
     frame_of,
     read_runs,
+    starts_of,
     titles_of,
     trials_of,
 )
 
-_AXES = (*columns.RUN, *columns.DEVICE, *columns.MODEL, *columns.CONFIG, columns.KEY)
+AXES = (*columns.RUN, *columns.DEVICE, *columns.MODEL, *columns.CONFIG, columns.KEY, columns.TRIES)
 _SHOWN = [column.name for column in columns.SAMPLE_COLUMNS]
 
 
-def load_samples(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
+def load_samples(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd.DataFrame:
     """Every timed inference of a run, of a sweep's folder or of all results, one row each.
 
-    Warm-ups are rows too, told apart by `phase`. `sweep`, `run` and `key` name the trial as
-    in `load`. A trial that was not ok has no rows.
+    `phase` tells apart warm-ups, the samples that a trial's figures are of, and those of a run
+    that went on. `sweep`, `run`, `key` and `tries` name the trial as in `load`. A trial that
+    was not ok has no rows; with `tries`, those that another followed have.
     """
     rows: list[Values] = []
-    latencies, counts = array("d"), array("q")  # counts: warm-ups, samples, warm-ups, ...
+    latencies, counts = array("d"), array("q")  # counts: one a phase, trial by trial
     runs = read_runs(path)
     titles = titles_of(runs)
-    for run, trial in trials_of(runs):
-        if (measured := trial.measurement) is None:
+    for run, trial, _ in starts_of(runs, tries=tries):
+        measured, went_on = trial.measurement, trial.sustained
+        if measured is None and went_on is None:
             continue
-        rows.append((*axis_values(run, trial, titles), trial.key))
-        for phase in (measured.warmup_us, measured.samples_us):
+        rows.append((*axis_values(run, trial, titles), trial.key, trial.tries))
+        for phase in (
+            measured.warmup_us if measured else (),
+            measured.samples_us if measured else (),
+            went_on.samples_us if went_on else (),
+        ):
             latencies.extend(phase)
             counts.append(len(phase))
     lengths = np.asarray(counts, dtype=np.int64)
-    trials = frame_of(_AXES, rows)
-    repeated = np.repeat(np.arange(len(rows)), lengths.reshape(-1, 2).sum(axis=1))
-    frame = trials.take(repeated).reset_index(drop=True)
-    codes = np.repeat(np.arange(len(lengths)) % 2, lengths)
     phases: list[str] = list(columns.PHASES)
+    repeated = np.repeat(np.arange(len(rows)), lengths.reshape(-1, len(phases)).sum(axis=1))
+    frame = frame_of(AXES, rows).take(repeated).reset_index(drop=True)
+    codes = np.repeat(np.arange(len(lengths)) % len(phases), lengths)
     frame["phase"] = pd.Categorical.from_codes(codes, pd.Index(phases), ordered=True)
     starts = np.cumsum(lengths) - lengths
     frame["index"] = np.arange(len(latencies)) - np.repeat(starts, lengths)
@@ -61,7 +67,7 @@ def load_ops(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     """
     runs = read_runs(path)
     titles = titles_of(runs)
-    axes = [column.name for column in _AXES]
+    axes = [column.name for column in AXES]
     kept = [axes.index(column.name) for column in columns.OP_COLUMNS[:-5]]
     rows: list[Values] = []
     for run, trial in trials_of(runs):

@@ -15,9 +15,11 @@ from bench.doubts import IN_TITLE
 from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.latency import statistics
+from bench.frame.passes import busy_cores, check_values, memory_values, sustained_values
 from bench.records import (
     Device,
     DeviceState,
+    Doubt,
     Measurement,
     Model,
     Reported,
@@ -26,23 +28,25 @@ from bench.records import (
     device_id,
     device_titles,
 )
-from bench.store import Run, find_runs, read_run, read_trials
+from bench.store import Run, find_runs, read_run, read_trials, read_tries
 
 AnyPath = str | os.PathLike[str]
 Values = tuple[Any, ...]
 
 
-def load(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
+def load(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd.DataFrame:
     """All trials of a run, of a sweep's folder or of all results, one row each.
 
-    The columns are those of docs/formats.md. Several paths make one frame.
+    The columns are those of docs/formats.md. Several paths make one frame. With `tries`, the
+    throttled tries that another followed are rows too, each before its trial; they are not
+    `final`.
     """
     rows: list[Values] = []
     samples, counts = array("d"), array("q")
     runs = read_runs(path)
     titles = titles_of(runs)
-    for run, trial in trials_of(runs):
-        rows.append(_row(run, trial, titles))
+    for run, trial, final in starts_of(runs, tries=tries):
+        rows.append(_row(run, trial, titles, final=final))
         measured = trial.measurement.samples_us if trial.measurement else ()
         samples.extend(measured)
         counts.append(len(measured))
@@ -59,6 +63,24 @@ def trials_of(runs: Iterable[Run]) -> Iterator[tuple[Run, Trial]]:
     for run in runs:
         for trial in read_trials(run.path):
             yield run, trial
+
+
+def starts_of(runs: Iterable[Run], *, tries: bool) -> Iterator[tuple[Run, Trial, bool]]:
+    """Each trial and whether it is final; with `tries`, after those that it followed."""
+    for run in runs:
+        earlier = earlier_tries(run) if tries else {}
+        for trial in read_trials(run.path):
+            yield from ((run, one, False) for one in earlier.pop(trial.key, ()))
+            yield run, trial, True
+        yield from ((run, one, False) for left in earlier.values() for one in left)
+
+
+def earlier_tries(run: Run) -> dict[str, list[Trial]]:
+    """The tries of a run that another followed, by key."""
+    found: dict[str, list[Trial]] = {}
+    for trial in read_tries(run.path):
+        found.setdefault(trial.key, []).append(trial)
+    return found
 
 
 def titles_of(runs: Iterable[Run]) -> dict[str, str]:
@@ -125,13 +147,16 @@ def _frame(rows: list[Values], latency: dict[str, Any]) -> pd.DataFrame:
     return frame_of(columns.TRIAL_COLUMNS, rows, latency)
 
 
-def _row(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
+def _row(run: Run, trial: Trial, titles: dict[str, str], *, final: bool) -> Values:
     """Every column but the statistics, in the order of `columns.TRIAL_COLUMNS`."""
     return (
         *axis_values(run, trial, titles),
-        *_outcome(trial),
+        *_outcome(trial, final=final),
         *_process(trial.measurement, trial.reported),
         *_reported(trial.reported),
+        *check_values(trial.check),
+        *memory_values(trial.memory),
+        *sustained_values(trial.sustained),
         *_states(trial.state_before, trial.state_after),
         *_binaries(trial.runner),
     )
@@ -196,12 +221,12 @@ def model_values(model: Model, sha256: str) -> Values:
     )
 
 
-def doubt_kinds(trials: Iterable[Trial]) -> str:
-    """The kinds of doubt about some trials, sorted, none twice, but for what the title says."""
-    return ", ".join(sorted({d.kind for trial in trials for d in trial.doubts} - IN_TITLE))
+def doubt_kinds(doubts: Iterable[Doubt]) -> str:
+    """The kinds of some doubts, sorted, none twice, but for what the title says."""
+    return ", ".join(sorted({doubt.kind for doubt in doubts} - IN_TITLE))
 
 
-def _outcome(trial: Trial) -> Values:
+def _outcome(trial: Trial, *, final: bool) -> Values:
     told = trial.measurement or trial.reported
     return (
         trial.key,
@@ -210,7 +235,11 @@ def _outcome(trial: Trial) -> Values:
         trial.stage,
         trial.reason,
         told.delegation if told else None,
-        doubt_kinds([trial]),
+        doubt_kinds(trial.doubts),
+        trial.tries,
+        final,
+        trial.waited_s,
+        ", ".join(trial.waited_for),
         trial.started_at,
         trial.duration_s,
         trial.pushed_bytes,
@@ -236,6 +265,7 @@ def _process(measured: Measurement | None, reported: Reported | None) -> Values:
         measured.clock,
         measured.input_source,
         measured.affinity_mask,
+        busy_cores(measured.usage),
     )
 
 
