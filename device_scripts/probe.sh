@@ -1,10 +1,18 @@
 #!/system/bin/sh
-# Runs on the phone, as `sh probe.sh describe|state|load|series NONCE`, with up to six paths after
-# it in place of the six below; `series` takes two more, SECONDS and a FILE for its process id.
+# Runs on the phone:
 #
-# Prints what the phone is, how it is at the moment, what its processes have used so far, or
-# clocks and a few temperatures every so many SECONDS until it gets a SIGTERM, as sections under headings of the form "== NONCE name", the last of them "end". NONCE is a random word of the caller, so
-# that nothing a phone prints can pass for a heading. Nothing is changed on the phone.
+#     sh probe.sh describe NONCE              what the phone is
+#     sh probe.sh state NONCE                 how it is at the moment
+#     sh probe.sh load NONCE                  what its processes have used so far
+#     sh probe.sh series NONCE                clocks and a few temperatures, again and again
+#
+# After NONCE come up to six paths in the place of the six below, and after them: for `series`
+# SECONDS between two readings, and a FILE in which its process id stands while it lasts; for `state`
+# such a FILE of a series that is to end. A SIGTERM ends a series after one more reading.
+#
+# Output is sections under headings of the form "== NONCE name", the last of them "end". NONCE is
+# a random word of the caller, so that nothing a phone prints can pass for a heading. Nothing is
+# changed on the phone.
 #
 # Plain POSIX sh: mksh of Android 5 and later, dash, busybox, toybox. What is missing or may
 # not be read is left out. Files are read by the shell itself, because a process costs a
@@ -137,29 +145,50 @@ ticks() {
 
 # Beside a measurement, so it must cost next to nothing: one process, a few small files each time,
 # and of the zones, which may take a millisecond each, at most four that were chosen before.
+#
+# It ends by itself within SECONDS once nobody listens: the next line it prints fails.
 series() {
-  stop=
-  trap 'stop=yes' TERM
+  seconds=$9
+  own=${10}
+  ending=
+  sleeper=
+  # A signal between two commands of the loop must not find a whole sleep before it.
+  trap 'ending=asked; [ -n "$sleeper" ] && kill "$sleeper" 2>/dev/null' TERM
+  trap 'ending=alone; [ -n "$sleeper" ] && kill "$sleeper" 2>/dev/null' HUP INT PIPE
   section clocks
   clocks related_cpus
   chosen=$(choose_zones)
   section series
-  echo $$ >"${10}"
-  while [ -z "$stop" ]; do
-    read -r value rest </proc/uptime
-    echo "at: $value"
-    clocks scaling_cur_freq scaling_max_freq
-    for folder in $chosen; do
-      kind=
-      value=
-      { read -r kind <"$folder/type"; read -r value <"$folder/temp"; } 2>/dev/null
-      [ -n "$value" ] && echo "zone $kind: $value"
-    done
-    sleep "$9" &
-    # Unlike the sleep itself this ends with the signal; without a sleep it fails.
-    wait $! || break
+  echo $$ >"$own"
+  while moment && [ -z "$ending" ]; do
+    # Not on the standard output: whoever reads it would wait for the sleep.
+    sleep "$seconds" >/dev/null 2>&1 &
+    sleeper=$!
+    # Unlike the sleep itself this ends with a signal; without a sleep it fails.
+    [ -n "$ending" ] || wait "$sleeper" || [ "$ending" = asked ] || break
   done
-  kill $! 2>/dev/null
+  { kill "$sleeper"; rm -f "$own"; } 2>/dev/null
+}
+
+# moment: one reading; false when nobody reads it
+moment() {
+  read -r value rest </proc/uptime
+  echo "at: $value" 2>/dev/null || return
+  clocks scaling_cur_freq scaling_max_freq
+  for folder in $chosen; do
+    kind=
+    value=
+    { read -r kind <"$folder/type"; read -r value <"$folder/temp"; } 2>/dev/null
+    [ -n "$value" ] && echo "zone $kind: $value"
+  done
+  return 0
+}
+
+# end_series FILE: ask the series that wrote its id there for a last reading, and its end
+end_series() {
+  id=
+  { read -r id <"$1"; } 2>/dev/null
+  case $id in '' | *[!0-9]*) ;; *) kill -TERM "$id" 2>/dev/null ;; esac
 }
 
 choose_zones() {
@@ -182,7 +211,10 @@ choose_zones() {
 
 case $mode in
   describe) describe ;;
-  state) state ;;
+  state)
+    [ -n "$9" ] && end_series "$9"
+    state
+    ;;
   load) load ;;
   series) series "$@" ;;
   *)

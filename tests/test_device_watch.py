@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +14,20 @@ from folder_phone import SHELLS, TOOLS, FolderPhone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.device import WORK_DIR, AdbPhone, Finished, connect, private_server, watched
-from bench.device.parse.series import Moment, parse_series
+from bench.device import (
+    WORK_DIR,
+    AdbPhone,
+    AdbServer,
+    Finished,
+    connect,
+    private_server,
+    watched,
+)
+from bench.device.parse.series import parse_series
+from bench.device.scripts import device_script
 from bench.errors import DeviceLost
-from bench.virtual import booted
+from bench.records import Moment
+from bench.virtual import booted, fault
 
 CLOCKS = "/sys/devices/system/cpu/cpufreq/policy0/related_cpus: 0 1\n"
 SERIES = """at: 100.50
@@ -29,8 +42,14 @@ zone skin: -274000
 
 
 @pytest.fixture(scope="module")
-def phone() -> Iterator[AdbPhone]:
-    with private_server() as server, booted("flagship") as virtual_phone:
+def server() -> Iterator[AdbServer]:
+    with private_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def phone(server: AdbServer) -> Iterator[AdbPhone]:
+    with booted("flagship") as virtual_phone:
         server.connect_tcp(virtual_phone.serial)
         yield connect(virtual_phone.serial, server)
 
@@ -38,12 +57,12 @@ def phone() -> Iterator[AdbPhone]:
 def test_readings_are_placed_in_time_and_hold_only_what_was_read() -> None:
     assert parse_series(CLOCKS, SERIES) == (
         Moment(
-            0.0,
-            {"0": 98_000, "1": 98_000},
-            {"0": 1_800_000, "1": 1_800_000},
-            {"skin": 31.5, "battery": 29.0},
+            at_s=0.0,
+            current_khz={"0": 98_000},
+            max_khz={"0": 1_800_000},
+            temps_c={"skin": 31.5, "battery": 29.0},
         ),
-        Moment(1.03, {"0": 1_800_000, "1": 1_800_000}),
+        Moment(at_s=1.03, current_khz={"0": 1_800_000}),
     )
 
 
@@ -62,27 +81,113 @@ def test_any_text_is_survived(clocks: str, text: str) -> None:
     parse_series(clocks, text)
 
 
+def test_one_clock_a_cluster_is_kept_also_where_its_first_core_is_off() -> None:
+    folder = "/sys/devices/system/cpu/cpu{}/cpufreq"
+    related = f"{folder.format(5)}/related_cpus: 4 5 6\n"
+    told = "".join(f"{folder.format(n)}/scaling_cur_freq: {n}00000\n" for n in (1, 2, 5, 6))
+    (moment,) = parse_series(related, f"at: 1.0\n{told}")
+    assert moment.current_khz == {"1": 100_000, "2": 200_000, "5": 500_000}
+
+
 def test_a_phone_is_watched_while_it_works_and_nothing_stays(phone: AdbPhone) -> None:
-    with watched(phone) as moments:
+    with watched(phone) as series:
         phone.run(["sleep", "2.5"], deadline_s=10)
-    assert 2 <= len(moments) <= 4
-    assert all(set(moment.current_khz) == {str(core) for core in range(9)} for moment in moments)
-    assert {"VIRTUAL-SKIN", "battery"} <= set(moments[0].temps_c)
-    assert [moment.at_s for moment in moments] == sorted(moment.at_s for moment in moments)
-    listed = phone.run(["ls", WORK_DIR], deadline_s=10).stdout
-    assert b"watch-" not in listed
+        assert len(series) == 0
+    assert 3 <= len(series) <= 5
+    assert all(set(moment.current_khz) == {"0", "4", "8"} for moment in series)
+    assert {"VIRTUAL-SKIN", "battery"} <= set(series[0].temps_c)
+    assert [moment.at_s for moment in series] == sorted(moment.at_s for moment in series)
+    assert left_on(phone) == ([], [])
+
+
+def test_the_state_that_is_read_anyway_ends_a_series(phone: AdbPhone) -> None:
+    with watched(phone, every_s=60) as series:
+        phone.run(["sleep", "0.5"], deadline_s=10)
+        state = series.read_state()
+        assert state.battery_level is not None
+        first, last = series
+        assert 0.3 < last.at_s - first.at_s < 30, "one at the start, and one at the end"
+        assert left_on(phone) == ([], [])
+    assert len(series) == 2
 
 
 def test_the_shortest_work_is_no_error_and_ends_at_once(phone: AdbPhone) -> None:
     began = time.monotonic()
     with watched(phone, every_s=60):
         pass
+    with watched(phone, every_s=60) as series:
+        series.read_state()
     assert time.monotonic() - began < 30, "it waited for its next reading"
+    assert left_on(phone) == ([], [])
 
 
 def test_work_that_fails_fails_as_itself(phone: AdbPhone) -> None:
     with pytest.raises(ZeroDivisionError), watched(phone):
         raise ZeroDivisionError
+    assert left_on(phone) == ([], [])
+
+
+def test_a_phone_that_is_lost_meanwhile_gives_no_readings_and_keeps_no_process(
+    server: AdbServer,
+) -> None:
+    with booted("small") as other:
+        server.connect_tcp(other.serial)
+        phone = connect(other.serial, server)
+        lose = pytest.raises(DeviceLost)
+        with watched(phone, every_s=1) as series, lose:
+            fault(other, "drop", after_output=1, pattern="echo here")
+            phone.run(["sh", "-c", "sleep 0.5; echo here; sleep 30"], deadline_s=60)
+        assert len(series) == 0
+        server.connect_tcp(other.serial)
+        assert left_on(connect(other.serial, server)) == ([], [])
+
+
+def test_a_host_that_is_killed_leaves_no_process_on_the_phone(phone: AdbPhone) -> None:
+    code = (
+        "import sys, time\nfrom bench.device import AdbPhone, watched\n"
+        "phone = AdbPhone(sys.argv[1], frozenset(sys.argv[4:]), host=sys.argv[2],"
+        " port=int(sys.argv[3]))\n"
+        "with watched(phone): print('watching', flush=True); time.sleep(60)"
+    )
+    host, port = phone._address
+    words = [phone.serial, host, str(port), *phone.features]
+    child = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    with child.stdout, child:
+        child.stdout.readline()
+        while not left_on(phone)[0]:
+            time.sleep(0.02)
+        child.kill()
+    give_up_at = time.monotonic() + 20
+    while left_on(phone) != ([], []) and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+    assert left_on(phone) == ([], [])
+
+
+@pytest.mark.parametrize("ignored", ["", "trap '' PIPE HUP; "])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_ends_by_itself_once_nobody_listens(
+    tmp_path: Path, shell: str, ignored: str
+) -> None:
+    probe = device_script("probe.sh")
+    words = ["series", "n0", *(["/none"] * 6), "1", str(tmp_path / "pid")]
+    binary = shutil.which(shell)
+    assert binary is not None
+    command = [binary, *(["sh"] if shell == "busybox" else [])]
+    line = f'{ignored}exec "$@"'
+    child = subprocess.Popen(
+        ["sh", "-c", line, "sh", *command, str(probe), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stderr is not None
+    with child.stderr:
+        with child.stdout:
+            while not child.stdout.readline().startswith(b"at: "):
+                pass
+        child.wait(20)
+    assert not (tmp_path / "pid").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -91,16 +196,16 @@ def test_every_shell_ends_with_the_signal_and_not_with_its_sleep(
 ) -> None:
     phone = FolderPhone(tmp_path, (*TOOLS, "sleep"), shell=shell)
     phone.add_governors("schedutil")
-    with watched(phone, every_s=30) as moments:
+    with watched(phone, every_s=30) as series:
         time.sleep(0.3)
-    assert len(moments) == 1
+    assert len(series) == 2
 
 
 def test_a_phone_without_a_sleep_is_not_read_without_end(tmp_path: Path) -> None:
     phone = FolderPhone(tmp_path)
-    with watched(phone) as moments:
+    with watched(phone) as series:
         time.sleep(0.3)
-    assert len(moments) == 1
+    assert len(series) == 1
 
 
 def test_a_phone_that_can_not_be_watched_gives_no_readings(tmp_path: Path) -> None:
@@ -110,6 +215,17 @@ def test_a_phone_that_can_not_be_watched_gives_no_readings(tmp_path: Path) -> No
         raise DeviceLost("gone")
 
     phone.run = lost  # type: ignore[method-assign]
-    with watched(phone) as moments:
+    with watched(phone) as series:
         pass
-    assert moments == []
+    assert list(series) == []
+
+
+def left_on(phone: AdbPhone) -> tuple[list[str], list[str]]:
+    """Processes and files of a watch that are on the phone."""
+    listed = phone.run(["ls", WORK_DIR], deadline_s=10).stdout.decode().split()
+    files = [name for name in listed if name.startswith("watch-")]
+    seen = phone.run(["sh", "-c", _PROCESSES], deadline_s=10).stdout.decode().split("\n")
+    return [line for line in seen if "series" in line and "-c" not in line], files
+
+
+_PROCESSES = 'for one in /proc/[0-9]*/cmdline; do tr "\\0" " " <"$one" 2>/dev/null; echo; done'

@@ -78,10 +78,13 @@ def read_load(phone: Phone, seconds: float = 0.5) -> Load | None:
     return None if earlier is None or later is None else load_between(earlier, later)
 
 
-def read_state(phone: Phone) -> DeviceState:
-    """How the phone is now. What it does not tell, or tells in doubtful ways, is None."""
+def read_state(phone: Phone, *, ending: str = "") -> DeviceState:
+    """How the phone is now. What it does not tell, or tells in doubtful ways, is None.
+
+    A series that keeps its process id in the file `ending` is ended by the same round trip.
+    """
     taken_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    sections = probe(phone, "state")
+    sections = probe(phone, "state", *([ending] if ending else []))
     battery = parse_battery(sections.get("battery", ""))
     thermal = parse_thermalservice(sections.get("thermalservice", ""))
     cpus = parse_cpus(sections.get("cpus", ""))

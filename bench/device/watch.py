@@ -1,10 +1,12 @@
 """Clocks and temperatures of a phone while something else runs on it.
 
-    with watched(phone) as moments:
+    with watched(phone) as series:
         phone.run(...)
-    moments[-1].temps_c
+        state = series.read_state()
+    series[-1].temps_c
 
-It costs the phone one process that sleeps, and reads a dozen small files each time.
+It costs the phone one process that sleeps, and reads a dozen small files each time. Nothing is
+waited for at its start, and its end shares a round trip with the state that is read anyway.
 """
 
 from __future__ import annotations
@@ -13,49 +15,85 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import overload
 
-from bench.device.describe import probe
+from bench.device.describe import probe, read_state
 from bench.device.parse.series import parse_series
 from bench.device.phone import WORK_DIR, Phone
 from bench.errors import DeviceError
-from bench.records import Moment
+from bench.records import DeviceState, Moment
 
 _LONGEST_S = 4 * 3600.0
 _STOP_S = 5.0
-_STOP = 'read -r id <"$1" && rm -f "$1" && kill -TERM "$id"'
+_STOP = 'read -r id <"$1" && kill -TERM "$id"'
 
 
 @contextlib.contextmanager
-def watched(phone: Phone, every_s: int = 1) -> Iterator[list[Moment]]:
-    """Readings every so many seconds during a `with` block, in the list once it has ended.
+def watched(phone: Phone, every_s: int = 1) -> Iterator[Watch]:
+    """Readings every so many seconds during a `with` block, and one at its end.
 
     Whole seconds: the sleep of old phones takes a part of one for none.
-    What goes wrong with it is no error: the list stays empty.
+    What goes wrong with it is no error: there are no readings then.
     """
-    moments: list[Moment] = []
-    pid_file = f"{WORK_DIR}/watch-{secrets.token_hex(4)}.pid"
-
-    def watch() -> None:
-        with contextlib.suppress(DeviceError):
-            found = probe(phone, "series", str(every_s), pid_file, deadline_s=_LONGEST_S)
-            moments.extend(parse_series(found.get("clocks", ""), found.get("series", "")))
-
-    watcher = threading.Thread(target=watch, name=f"watch {phone.serial}", daemon=True)
-    watcher.start()
+    watch = Watch(phone, every_s)
     try:
-        yield moments
+        yield watch
     finally:
-        _stop(phone, pid_file, watcher)
+        watch.end()
 
 
-def _stop(phone: Phone, pid_file: str, watcher: threading.Thread) -> None:
-    """End the process on the phone, which may not have begun yet."""
-    give_up_at = time.monotonic() + _STOP_S
-    while watcher.is_alive() and time.monotonic() < give_up_at:
+class Watch(Sequence[Moment]):
+    """The readings, in order: none before the watch has ended."""
+
+    def __init__(self, phone: Phone, every_s: int) -> None:
+        self._phone = phone
+        self._every_s = every_s
+        self._moments: tuple[Moment, ...] = ()
+        self._pid_file = f"{WORK_DIR}/watch-{secrets.token_hex(4)}.pid"
+        self._thread = threading.Thread(
+            target=self._watch, name=f"watch {phone.serial}", daemon=True
+        )
+        self._thread.start()
+
+    @overload
+    def __getitem__(self, index: int) -> Moment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Moment]: ...
+
+    def __getitem__(self, index: int | slice) -> Moment | Sequence[Moment]:
+        return self._moments[index]
+
+    def __len__(self) -> int:
+        return len(self._moments)
+
+    def read_state(self) -> DeviceState:
+        """End the watch with what tells how the phone is; errors are those of `read_state`."""
+        state = read_state(self._phone, ending=self._pid_file)
+        self.end()
+        return state
+
+    def end(self) -> None:
+        """End the process on the phone, which may not have begun yet. Twice is harmless."""
+        give_up_at = time.monotonic() + _STOP_S
+        # Whoever was asked by read_state is most often done; a short wait saves a round trip.
+        self._thread.join(_STOP_S / 100)
+        while self._thread.is_alive() and time.monotonic() < give_up_at:
+            with contextlib.suppress(DeviceError):
+                argv = ["sh", "-c", _STOP, "sh", self._pid_file]
+                if self._phone.run(argv, deadline_s=_STOP_S).exit_code == 0:
+                    self._thread.join(_STOP_S)
+                    return
+            self._thread.join(0.02)
+
+    def _watch(self) -> None:
         with contextlib.suppress(DeviceError):
-            argv = ["sh", "-c", _STOP, "sh", pid_file]
-            if phone.run(argv, deadline_s=_STOP_S).exit_code == 0:
-                watcher.join(_STOP_S)
-                return
-        watcher.join(0.02)
+            found = probe(
+                self._phone,
+                "series",
+                str(self._every_s),
+                self._pid_file,
+                deadline_s=_LONGEST_S,
+            )
+            self._moments = parse_series(found.get("clocks", ""), found.get("series", ""))

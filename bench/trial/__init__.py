@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from bench.device import Phone, ensure, read_state, watched
-from bench.errors import DeviceTimeout, RunnerError
+from bench.device import Phone, ensure, watched
+from bench.errors import DeviceError, DeviceTimeout, RunnerError
 from bench.records import Config, Device, Model, PlannedTrial, Precision
 from bench.trial.attempt import Attempt, Ended
 from bench.trial.gate import Gate
@@ -60,12 +60,13 @@ def run_trial(
     precision: Precision,
     gate: Gate,
     passes: Passes = LATENCY_ALONE,
-    on_try: Callable[[Ended], None] = lambda ended: None,
+    on_try: Callable[[Ended, str], None] = lambda ended, why: None,
 ) -> Ended:
     """Run one planned trial; raises DeviceError when the phone itself fails.
 
-    A try that was throttled is handed to `on_try`, and repeated as the gate allows. The other
-    passes follow in processes of their own: what they look at disturbs the latency.
+    What was measured and is to be measured again is handed to `on_try` with the reason: a
+    throttled try, repeated as the gate allows, or a latency whose other passes, which follow in
+    processes of their own because they would disturb it, met the end of the phone.
     """
     runner, _ = station.runner_for(planned.config)
     attempt = Attempt(station.device, runner.identity, planned, model, precision, station.shared_by)
@@ -82,13 +83,17 @@ def run_trial(
     try:
         _measure(station, process, attempt, gate)
         while gate.repeats(attempt.kinds, attempt.tries):
-            on_try(attempt.ok())
+            on_try(attempt.ok(), "throttled")
             attempt.begins()
             attempt.waited(gate.cool_down(), ("throttled",))
             _measure(station, process, attempt, gate)
     except (RunnerError, DeviceTimeout) as error:
         return attempt.failed(getattr(error, "stage", "run"), str(error))
-    take(passes, process, attempt)
+    try:
+        take(passes, process, attempt)
+    except DeviceError as error:
+        on_try(attempt.ok(), error.what)
+        raise
     return attempt.ok()
 
 
@@ -98,7 +103,8 @@ def _measure(station: Station, process: Process, attempt: Attempt, gate: Gate) -
     attempt.adds(argv=tuple(process.argv()))
     with watched(station.phone) as series:
         result = process.run(attempt)
-    attempt.measured(result, series, read_state(station.phone))
+        after = series.read_state()
+    attempt.measured(result, series, after)
 
 
 def why_skipped(station: Station, config: Config) -> str | None:

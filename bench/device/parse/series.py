@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from bench.device.parse.cpufreq import parse_cpus
 from bench.device.parse.text import lines_of
 from bench.device.parse.zones import parse_zones
-from bench.records import Moment
+from bench.records import Cluster, Moment
 
 _AT = re.compile(r"at: ([0-9]{1,12}\.[0-9]{1,3})")
 
@@ -25,12 +26,23 @@ def parse_series(clocks: str, text: str) -> tuple[Moment, ...]:
         moments.append(
             Moment(
                 at_s=round(at - first, 3),
-                current_khz={str(core): khz for core, khz in cpus.current_khz.items()},
-                max_khz={str(core): khz for core, khz in cpus.cap_khz.items()},
+                current_khz=_by_cluster(cpus.current_khz, cpus.clusters),
+                max_khz=_by_cluster(cpus.cap_khz, cpus.clusters),
                 temps_c=parse_zones("\n".join(zones)),
             )
         )
     return tuple(moments)
+
+
+def _by_cluster(khz: Mapping[int, int], clusters: Sequence[Cluster]) -> dict[str, int]:
+    """One clock a cluster, under its first core that is told; a core of no cluster has its own."""
+    spoken_for: set[int] = set()
+    first = {}
+    for core in sorted(khz):
+        if core not in spoken_for:
+            first[str(core)] = khz[core]
+        spoken_for.update(*(cluster.cpus for cluster in clusters if core in cluster.cpus))
+    return first
 
 
 def _blocks(text: str) -> list[tuple[float, list[str]]]:
