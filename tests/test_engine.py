@@ -585,6 +585,7 @@ def test_a_throttled_trial_is_repeated_and_all_its_tries_are_kept(rig):
     assert all(one.measurement is not None for one in tries)
     repeated = [event for event in rig.events if isinstance(event, engine.TrialRepeated)]
     assert [event.trial for event in repeated] == tries
+    assert {event.reason for event in repeated} == {"throttled"}
     assert len([argv for argv in phone.started if "--model" in " ".join(argv)]) == 3
 
 
@@ -645,3 +646,21 @@ def test_a_sustained_run_that_fails_leaves_the_latency_and_a_doubt(rig):
     assert (trial.status, trial.sustained) == ("ok", None)
     (doubt,) = [doubt for doubt in trial.doubts if doubt.kind == "pass failed"]
     assert doubt.message.startswith("sustained: The runner was killed (signal 9)")
+
+
+def test_a_phone_lost_in_a_later_pass_does_not_cost_the_latency(rig):
+    lost = iter([True])
+
+    def gone_once(argv):
+        if "--max-seconds=300" in argv and next(lost, False):
+            raise DeviceLost("'FAKE1' went away.")
+        return well(argv)
+
+    rig.write("sustained_s = 300\n" + ONE_TRIAL)
+    rig.phone(runner=gone_once)
+    outcome = rig.sweep()
+    (trial,) = lines(outcome)
+    (kept,) = store.read_tries(outcome.path)
+    assert trial.sustained is not None
+    assert (kept.key, kept.sustained) == (trial.key, None)
+    assert kept.measurement.samples_us == (100.0,) * 40

@@ -38,8 +38,13 @@ def _told(event: Event) -> dict[str, Any]:
             return {"event": "trial_started", "device": device_id(device), "planned": planned}
         case engine.TrialEnded(device, trial):
             return {"event": "trial_ended", "device": device_id(device), "trial": trial}
-        case engine.TrialRepeated(device, trial):
-            return {"event": "trial_repeated", "device": device_id(device), "trial": trial}
+        case engine.TrialRepeated(device, trial, reason):
+            return {
+                "event": "trial_repeated",
+                "device": device_id(device),
+                "trial": trial,
+                "reason": reason,
+            }
         case engine.PhoneUnfit(device, doubt, max_wait_s):
             return {
                 "event": "phone_unfit",

@@ -55,12 +55,12 @@ class Screen:
             case engine.TrialEnded(device, trial):
                 self._phone(device).end(trial)
                 self._line(device, trial)
-            case engine.TrialRepeated(device, trial):
+            case engine.TrialRepeated(device, trial, reason):
                 self._print(
-                    f"  {self._phone(device).title}: {printable(trial.model, NAME_LIMIT)} was"
-                    f" throttled; it is tried again when the phone has cooled down"
+                    f"  {self._phone(device).title}: {printable(trial.model, NAME_LIMIT)} will be"
+                    f" tried again, {reason}"
                 )
-                self._phone(device).waits("cooling down")
+                self._phone(device).waits(reason)
             case engine.PhoneUnfit(device, doubt, max_wait_s):
                 self._print(
                     f"  {self._phone(device).title}: waiting, {doubt.kind}: {doubt.message}"

@@ -25,10 +25,11 @@ class TrialEnded(NamedTuple):
 
 
 class TrialRepeated(NamedTuple):
-    """A throttled try is on the disk; the trial is repeated once the phone has cooled down."""
+    """A try is on the disk, and will be followed by another: it was throttled, or cut short."""
 
     device: Device
     trial: Trial
+    reason: str
 
 
 class PhoneNoted(NamedTuple):

@@ -44,9 +44,10 @@ from bench.trial.passes import LATENCY_ALONE
 
 
 class Tried(NamedTuple):
-    """A try that was throttled, and will be followed by another."""
+    """A try that will be followed by another, and why."""
 
     ended: Ended
+    why: str
 
 
 Reports = queue.Queue[Event | Ended | Tried | BaseException]
@@ -55,7 +56,7 @@ Reports = queue.Queue[Event | Ended | Tried | BaseException]
 class Patience(NamedTuple):
     """How long a phone that went away is waited for, and how often."""
 
-    return_within_s: float = 60.0
+    return_within_s: float = 300.0  # a boot, an update of the adb server, a cable put back
     poll_s: float = 1.0
     losses: int = 3  # a phone lost this often on one trial is given up
 
@@ -209,7 +210,7 @@ class _Worker(threading.Thread):
                     self._plan.precision,
                     self._gate,
                     self._passes(planned),
-                    on_try=lambda ended: self._report(Tried(ended)),
+                    on_try=lambda ended, why: self._report(Tried(ended, why)),
                 )
             except DeviceLost as error:
                 lost += 1
@@ -272,7 +273,7 @@ class _Tally:
                 self._keep(report)
                 continue
             if isinstance(report, Tried):
-                self._keep_try(report.ended)
+                self._keep_try(report)
                 continue
             if isinstance(report, TrialStarted):
                 self._devices[device_id(report.device)] = report.device
@@ -287,7 +288,7 @@ class _Tally:
             if isinstance(report, Ended):
                 self._keep(report)
             elif isinstance(report, Tried):
-                self._keep_try(report.ended)
+                self._keep_try(report)
 
     def outcome(self, interrupted: bool) -> Outcome:
         return Outcome(
@@ -298,9 +299,10 @@ class _Tally:
             interrupted=interrupted,
         )
 
-    def _keep_try(self, ended: Ended) -> None:
-        self._writer.append_try(ended.trial)
-        self._on_event(TrialRepeated(self._devices[ended.trial.device], ended.trial))
+    def _keep_try(self, tried: Tried) -> None:
+        trial = tried.ended.trial
+        self._writer.append_try(trial)
+        self._on_event(TrialRepeated(self._devices[trial.device], trial, tried.why))
 
     def _keep(self, ended: Ended) -> None:
         # Written before anything else happens: a later failure must not lose it.
