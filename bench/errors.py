@@ -7,7 +7,8 @@
     ├── DeviceError      a phone can't be found, reached or written to
     │   ├── DeviceLost   the connection ended or went silent in the middle
     │   ├── DeviceTimeout  a command ran past its deadline on a phone that still answers
-    │   └── DeviceFull   the phone has no space left
+    │   ├── DeviceFull   the phone has no space left
+    │   └── DeviceBusy   another bench works with the phone
     ├── RuntimeMissing   no runner or library for this phone is at hand
     ├── RunnerError      the runner on the phone failed, or its output can't be trusted
     │   └── ContractError  runner and host speak different contracts
@@ -56,6 +57,10 @@ class DeviceTimeout(DeviceError):
 
 class DeviceFull(DeviceError):
     """The phone has no space left for what must be pushed."""
+
+
+class DeviceBusy(DeviceError):
+    """Another bench, here or on another computer, works with the phone."""
 
 
 class RuntimeMissing(BenchError):

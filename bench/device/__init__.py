@@ -5,6 +5,7 @@ from bench.device.adb_phone import AdbPhone
 from bench.device.describe import describe, inspect, read_load, read_state
 from bench.device.ensure import ensure
 from bench.device.fitness import fitness
+from bench.device.lock import Hold, break_hold, held
 from bench.device.parse.devices import Listed
 from bench.device.parse.load import Load
 from bench.device.phone import WORK_DIR, Finished, Phone, content_path
@@ -27,12 +28,14 @@ __all__ = [
     "AdbServer",
     "Applied",
     "Finished",
+    "Hold",
     "Listed",
     "Load",
     "Phone",
     "Preparation",
     "Seen",
     "Target",
+    "break_hold",
     "clean",
     "connect",
     "connect_target",
@@ -41,6 +44,7 @@ __all__ = [
     "describe",
     "ensure",
     "fitness",
+    "held",
     "inspect",
     "list_phones",
     "parse_server",

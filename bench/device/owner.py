@@ -1,4 +1,4 @@
-"""Who prepared a phone, and whether that process still runs."""
+"""Who holds or prepared a phone, and whether that process still runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import platform
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -51,14 +51,26 @@ def life_of(owner: str | None) -> Life:
     return "lives"
 
 
-def process_of(owner: str | None) -> str:
-    """The process in an owner's word, to be told to a user."""
-    return (owner or "").split(":")[1] if (owner or "").count(":") == 3 else "?"
+def who(owner: str | None) -> str:
+    """An owner, to be told to a user."""
+    if life_of(owner) == "elsewhere":
+        return "bench on another computer"
+    process = (owner or "").split(":")[1] if (owner or "").count(":") == 3 else "?"
+    return f"process {process} on this computer"
 
 
 def _host() -> str:
-    """This computer, without its name: the word stays on phones."""
-    return hashlib.sha256(platform.node().encode("utf-8", "replace")).hexdigest()[:12]
+    """This computer, without its name: the word stays on phones.
+
+    Names are not enough: half of a lab may be called "ubuntu", and a container has processes
+    of its own.
+    """
+    told = [platform.node()]
+    with suppress(OSError):
+        told.append(Path("/etc/machine-id").read_text("utf-8", "replace").strip())
+    with suppress(OSError):
+        told.append(str(Path("/proc/self/ns/pid").readlink()))
+    return hashlib.sha256("\0".join(told).encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def _started(process: int) -> str | None:

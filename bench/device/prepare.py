@@ -14,17 +14,17 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from bench.device.adb_phone import AdbPhone
 from bench.device.ensure import ensure
-from bench.device.owner import life_of, owned, process_of
+from bench.device.owner import life_of, owned, who
 from bench.device.parse.report import Said, parse_owner, parse_report
 from bench.device.parse.text import printable
 from bench.device.phone import SAVED, WORK_DIR, Phone, content_path
 from bench.device.scripts import device_script
-from bench.errors import DeviceError
+from bench.errors import DeviceBusy, DeviceError
 from bench.records import Record
 
 UNUSED_DAYS = 14
@@ -60,19 +60,20 @@ class Applied:
 
 
 @contextmanager
-def prepared(phone: Phone, preparation: Preparation) -> Iterator[Applied]:
+def prepared(phone: Phone, preparation: Preparation, owner: str | None = None) -> Iterator[Applied]:
     """A phone with these settings for the time of a `with` block.
 
-    What the phone refuses is no error but stands in `refused`. Leftovers of a killed process are
-    put back first. DeviceError when another process that lives has prepared the phone, or
-    when the phone is gone at the end; it stays prepared then, see `restore_leftovers`.
+    `owner` is the word of who holds the phone (lock.py). What the phone refuses is no error but
+    stands in `refused`. Leftovers of a killed process are put back first. DeviceError when
+    another process that lives has prepared the phone, or when the phone is gone at the end; it
+    stays prepared then, see `restore_leftovers`.
     """
     words, refused = _wanted(phone, preparation)
     if not words:
         yield Applied(refused=refused)
         return
     restore_leftovers(phone)
-    with owned() as owner:
+    with nullcontext(owner) if owner else owned() as owner:
         try:
             applied = _prepare(phone, owner, words)
             applied.refused += refused
@@ -223,13 +224,9 @@ def _sentences(said: list[Said], *words: str) -> tuple[str, ...]:
     )
 
 
-def _busy(phone: Phone, owner: str | None) -> DeviceError:
-    if life_of(owner) == "elsewhere":
-        who = "bench on another computer"
-    else:
-        who = f"process {process_of(owner)} on this computer"
-    return DeviceError(
-        f"{phone.serial!r} is prepared by {who}.",
+def _busy(phone: Phone, owner: str | None) -> DeviceBusy:
+    return DeviceBusy(
+        f"{phone.serial!r} is prepared by {who(owner)}.",
         next_step="Wait for it; if it runs no longer, `bench devices --restore`.",
     )
 
