@@ -18,7 +18,7 @@ from bench import stats
 from bench.engine import model_cache
 from bench.records import Config, Measurement, Model, ModelSpec, Precision
 from bench.trial import Station, push_all
-from bench.trial.runners import model_file
+from bench.trial.runners import Start, model_file
 from bench.zoo import realize
 from bench.zoo.host import RUNTIMES, HostRun, run_once
 
@@ -56,15 +56,10 @@ def compare(station: Station, model: Model, rounds: int, host_runtime: str) -> N
 def on_phone(station: Station, model: Model) -> Measurement:
     runner = station.runners[0]
     push_all(station.phone, runner, model)
-    argv = runner.argv(
-        model_file(model).remote,
-        Config(),
-        Precision(interval=0, max_seconds=SECONDS),
-        cpu_mask=None,
-        profile=False,
-    )
-    finished = station.phone.run(argv, deadline_s=120)
-    measurement = runner.read(finished, Config(), profile=False).measurement
+    precision = Precision(interval=0, max_seconds=SECONDS)
+    start = Start(model_file(model).remote, Config(), precision)
+    finished = station.phone.run(runner.argv(start), deadline_s=120)
+    measurement = runner.read(finished, start).measurement
     assert measurement is not None
     return measurement
 

@@ -7,6 +7,8 @@
    median is the median of the trials' medians. Told apart: how often the interval of a single
    trial holds it, and how often that of a row of five repetitions taken from the whole span of
    time; what else the computer does between the trials is in the first and not in its interval.
+   How much that is, one long process tells: the medians of its own half seconds, which share
+   memory, code and all else but the time.
 3. Seconds of sampling to ±1 %, against a fixed policy of at least 50 runs and at least 1 s
    (benchmark_model's default), repeated until its interval is as narrow. Both are read off the
    same samples.
@@ -28,7 +30,7 @@ from bench import stats
 from bench.engine import model_cache
 from bench.records import Config, Measurement, Model, ModelSpec, Precision
 from bench.trial import Station, push_all
-from bench.trial.runners import model_file
+from bench.trial.runners import Start, model_file
 from bench.zoo import realize
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -57,6 +59,7 @@ def main() -> None:
         )
         large = realize(ModelSpec(family="mobilenet_v1", axes={"alpha": 1.0}), model_cache())
         on_the_phone(station, small, asked.trials)
+        within_one_process(station, small)
         for model in (small, large):
             against_fixed_runs(station, model, asked.rounds)
 
@@ -135,6 +138,26 @@ def on_the_phone(station: Station, model: Model, trials: int) -> None:
     )
 
 
+def within_one_process(station: Station, model: Model) -> None:
+    precision = Precision(interval=0, max_seconds=30, warmup_max_seconds=0.5)
+    windows: list[list[float]] = [[]]
+    elapsed_us = 0.0
+    for sample in measure(station, model, precision).samples_us:
+        windows[-1].append(sample)
+        elapsed_us += sample
+        if elapsed_us >= MIN_SECONDS * 1e6:
+            windows.append([])
+            elapsed_us = 0.0
+    medians = sorted(stats.median(window) for window in windows[:-1])
+    middle = stats.median(medians)
+    near = sum(abs(median / middle - 1) <= GOAL for median in medians)
+    print(
+        f"  one process for {precision.max_seconds:.0f} s: {_share(near, len(medians))} of its half"
+        f" seconds have a median within ±{GOAL:.0%} of the middle one; they lie from"
+        f" {medians[0]:.0f} to {medians[-1]:.0f} us"
+    )
+
+
 def against_fixed_runs(station: Station, model: Model, rounds: int) -> None:
     precision = Precision(interval=0, max_seconds=12, warmup_max_seconds=2)
     push_all(station.phone, station.runners[0], model)
@@ -157,9 +180,9 @@ def against_fixed_runs(station: Station, model: Model, rounds: int) -> None:
 
 def measure(station: Station, model: Model, precision: Precision) -> Measurement:
     runner = station.runners[0]
-    argv = runner.argv(model_file(model).remote, Config(), precision, cpu_mask=None, profile=False)
-    finished = station.phone.run(argv, deadline_s=120)
-    measurement = runner.read(finished, Config(), profile=False).measurement
+    start = Start(model_file(model).remote, Config(), precision)
+    finished = station.phone.run(runner.argv(start), deadline_s=120)
+    measurement = runner.read(finished, start).measurement
     assert measurement is not None
     return measurement
 
