@@ -6,9 +6,14 @@
 #     sh probe.sh load NONCE                  what its processes have used so far
 #     sh probe.sh series NONCE                clocks and a few temperatures, again and again
 #
-# After NONCE come up to six paths in the place of the six below, and after them: for `series`
-# SECONDS between two readings, and a FILE in which its process id stands while it lasts; for `state`
-# such a FILE of a series that is to end. A SIGTERM ends a series after one more reading.
+# After NONCE come up to six paths in the place of the six below, and after them for `state` the
+# FILE of a series that is to end, and for `series`:
+#
+#     SECONDS     between two readings
+#     FILE        in which its process id stands while it lasts; a SIGTERM has it end after one
+#                 more reading. "" for none
+#     COUNT       of readings, after which it ends by itself; 0 or nothing for no such end
+#     SUPPLIES    /sys/class/power_supply, for the battery's current and voltage too
 #
 # Output is sections under headings of the form "== NONCE name", the last of them "end". NONCE is
 # a random word of the caller, so that nothing a phone prints can pass for a heading. Nothing is
@@ -150,6 +155,8 @@ ticks() {
 series() {
   seconds=$9
   own=${10}
+  left=${11:-0}
+  supplies=${12}
   ending=
   sleeper=
   # A signal between two commands of the loop must not find a whole sleep before it.
@@ -158,16 +165,22 @@ series() {
   section clocks
   clocks related_cpus
   chosen=$(choose_zones)
+  [ -n "$supplies" ] && choose_gauge
   section series
-  echo $$ >"$own"
-  while moment && [ -z "$ending" ]; do
+  [ -n "$own" ] && echo $$ >"$own"
+  while moment && [ -z "$ending" ] && [ "$left" != 1 ]; do
+    left=$((left - 1))
     # Not on the standard output: whoever reads it would wait for the sleep.
     sleep "$seconds" >/dev/null 2>&1 &
     sleeper=$!
     # Unlike the sleep itself this ends with a signal; without a sleep it fails.
     [ -n "$ending" ] || wait "$sleeper" || [ "$ending" = asked ] || break
   done
-  { kill "$sleeper"; rm -f "$own"; } 2>/dev/null
+  { kill "$sleeper"; [ -n "$own" ] && rm -f "$own"; } 2>/dev/null
+  if [ -n "$supplies" ]; then
+    section "battery later"
+    dumpsys battery 2>/dev/null
+  fi
 }
 
 # moment: one reading; false when nobody reads it
@@ -181,7 +194,32 @@ moment() {
     { read -r kind <"$folder/type"; read -r value <"$folder/temp"; } 2>/dev/null
     [ -n "$value" ] && echo "zone $kind: $value"
   done
+  [ -n "$supplies" ] && gauge
   return 0
+}
+
+# choose_gauge: the battery among the supplies, if the shell may read its current
+choose_gauge() {
+  section battery
+  dumpsys battery 2>/dev/null
+  for supply in "$supplies"/*; do
+    kind=
+    value=
+    { read -r kind <"$supply/type"; read -r value <"$supply/current_now"; } 2>/dev/null
+    [ "$kind" = Battery ] && [ -n "$value" ] && return
+  done
+  supply=
+}
+
+gauge() {
+  if [ -n "$supply" ]; then
+    show "$supply/current_now"
+    show "$supply/voltage_now"
+  else
+    dumpsys battery 2>/dev/null | while read -r value; do
+      case $value in 'current now:'* | 'voltage:'*) echo "dumpsys $value" ;; esac
+    done
+  fi
 }
 
 # end_series FILE: ask the series that wrote its id there for a last reading, and its end

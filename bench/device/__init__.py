@@ -9,6 +9,7 @@ from bench.device.lock import Hold, break_hold, held
 from bench.device.parse.devices import Listed
 from bench.device.parse.load import Load
 from bench.device.phone import WORK_DIR, Finished, Phone, content_path
+from bench.device.power import judge_power, read_power, why_no_power
 from bench.device.prepare import (
     Applied,
     Preparation,
@@ -46,16 +47,19 @@ __all__ = [
     "fitness",
     "held",
     "inspect",
+    "judge_power",
     "list_phones",
     "parse_server",
     "parse_target",
     "prepared",
     "private_server",
     "read_load",
+    "read_power",
     "read_state",
     "remove_leftovers",
     "restore_leftovers",
     "survey",
     "usable_phones",
     "watched",
+    "why_no_power",
 ]

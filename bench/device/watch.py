@@ -21,6 +21,7 @@ from typing import overload
 from bench.device.describe import probe, read_state
 from bench.device.parse.series import parse_series
 from bench.device.phone import WORK_DIR, Phone
+from bench.device.power import SUPPLIES, Sections
 from bench.errors import DeviceError
 from bench.records import DeviceState, Moment
 
@@ -30,13 +31,14 @@ _STOP = 'read -r id <"$1" && kill -TERM "$id"'
 
 
 @contextlib.contextmanager
-def watched(phone: Phone, every_s: int = 1) -> Iterator[Watch]:
+def watched(phone: Phone, every_s: int = 1, *, power: bool = False) -> Iterator[Watch]:
     """Readings every so many seconds during a `with` block, and one at its end.
 
-    Whole seconds: the sleep of old phones takes a part of one for none.
+    Whole seconds: the sleep of old phones takes a part of one for none. With `power` the
+    battery's gauge is read too; what it says is in `sections`, for `judge_power`.
     What goes wrong with it is no error: there are no readings then.
     """
-    watch = Watch(phone, every_s)
+    watch = Watch(phone, every_s, power=power)
     try:
         yield watch
     finally:
@@ -46,9 +48,11 @@ def watched(phone: Phone, every_s: int = 1) -> Iterator[Watch]:
 class Watch(Sequence[Moment]):
     """The readings, in order: none before the watch has ended."""
 
-    def __init__(self, phone: Phone, every_s: int) -> None:
+    def __init__(self, phone: Phone, every_s: int, *, power: bool) -> None:
+        self.sections: Sections = {}
         self._phone = phone
         self._every_s = every_s
+        self._power = power
         self._moments: tuple[Moment, ...] = ()
         self._pid_file = f"{WORK_DIR}/watch-{secrets.token_hex(4)}.pid"
         self._thread = threading.Thread(
@@ -88,12 +92,9 @@ class Watch(Sequence[Moment]):
             self._thread.join(0.02)
 
     def _watch(self) -> None:
+        more = ("0", SUPPLIES) if self._power else ()
+        arguments = (str(self._every_s), self._pid_file, *more)
         with contextlib.suppress(DeviceError):
-            found = probe(
-                self._phone,
-                "series",
-                str(self._every_s),
-                self._pid_file,
-                deadline_s=_LONGEST_S,
-            )
+            found = probe(self._phone, "series", *arguments, deadline_s=_LONGEST_S)
+            self.sections = found
             self._moments = parse_series(found.get("clocks", ""), found.get("series", ""))

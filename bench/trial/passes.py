@@ -9,6 +9,7 @@ from bench.device import watched
 from bench.errors import DeviceTimeout, RunnerError
 from bench.records import Doubt, Precision, Sustained
 from bench.trial.attempt import Attempt
+from bench.trial.energy import take_energy
 from bench.trial.process import Process
 
 MOST_SAMPLES = 1_000_000  # the runner's limit
@@ -30,6 +31,8 @@ def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
     """Take the passes that were asked for; one that fails is a doubt, and leaves the rest."""
     if passes.profile:
         _try("profile", lambda: _profile(latency, attempt), attempt)
+    if passes.energy:
+        _try("energy", lambda: take_energy(latency, attempt), attempt)
     if passes.sustained_s:
         _try("sustained", lambda: _sustain(latency, passes.sustained_s, attempt), attempt)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.device.parse.cpufreq import parse_cpus
+from bench.device.parse.gauge import Source, parse_gauge
 from bench.device.parse.text import lines_of
 from bench.device.parse.zones import parse_zones
 from bench.records import Cluster, Moment
@@ -13,8 +14,12 @@ from bench.records import Cluster, Moment
 _AT = re.compile(r"at: ([0-9]{1,12}\.[0-9]{1,3})")
 
 
-def parse_series(clocks: str, text: str) -> tuple[Moment, ...]:
-    """All readings in order. `clocks` says which cores share a clock."""
+def parse_series(clocks: str, text: str, *, ma_per_unit: float | None = None) -> tuple[Moment, ...]:
+    """All readings in order. `clocks` says which cores share a clock.
+
+    With `ma_per_unit`, the unit of the battery's current, they hold it and the voltage; the
+    battery is taken to be discharged.
+    """
     moments: list[Moment] = []
     first: float | None = None
     for at, lines in _blocks(text):
@@ -23,15 +28,24 @@ def parse_series(clocks: str, text: str) -> tuple[Moment, ...]:
             return ()  # an uptime that goes backwards is none
         cpus = parse_cpus("\n".join([clocks, *lines]))
         zones = [line.removeprefix("zone ") for line in lines if line.startswith("zone ")]
+        _, current, voltage_mv = parse_gauge(lines) if ma_per_unit else (None, None, None)
         moments.append(
             Moment(
                 at_s=round(at - first, 3),
                 current_khz=_by_cluster(cpus.current_khz, cpus.clusters),
                 max_khz=_by_cluster(cpus.cap_khz, cpus.clusters),
                 temps_c=parse_zones("\n".join(zones)),
+                current_ma=None if current is None else abs(current) * (ma_per_unit or 0),
+                voltage_mv=voltage_mv,
             )
         )
     return tuple(moments)
+
+
+def gauge_readings(text: str) -> list[tuple[Source, int]]:
+    """Who told the battery's current, and the current as it stands there, of every reading."""
+    told = [parse_gauge(lines) for _, lines in _blocks(text)]
+    return [(source, now) for source, now, _ in told if source is not None and now is not None]
 
 
 def _by_cluster(khz: Mapping[int, int], clusters: Sequence[Cluster]) -> dict[str, int]:
