@@ -237,3 +237,78 @@ def test_a_sustained_run_backwards_has_the_ends_of_the_run_the_other_way_round(s
     ends, mirrored = stats.sustained(samples), stats.sustained(samples[::-1])
     assert (ends.first, ends.last) == (mirrored.last, mirrored.first)
     assert ends.window <= 60e6
+
+
+def test_the_power_of_half_an_ampere_at_four_volts_is_two_watts():
+    assert stats.power_mw(500, 4000) == 2000
+
+
+def test_readings_that_alternate_are_independent_and_their_interval_is_students():
+    # Mean 2, variance (with n) 1, n = 4: the error is sqrt(1 / 3), and t of 3 degrees 3.182.
+    mean, interval = stats.mean_of_readings([1, 3, 1, 3])
+    assert mean == 2
+    assert interval == pytest.approx((2 - 3.182 * 3**-0.5, 2 + 3.182 * 3**-0.5))
+
+
+def test_readings_that_remember_each_other_are_told_less_of():
+    # Off by -1.5, -0.5, 0.5, 1.5: r = (0.75 - 0.25 + 0.75) / 5 = 0.25;
+    # freed of its bias 0.25 + 2 / 4 = 0.75; 4 * 0.25 / 1.75 = 0.571 tell less than the least, 2;
+    # error sqrt(1.25 / 1), t of 1 degree 12.706.
+    mean, interval = stats.mean_of_readings([1, 2, 3, 4])
+    assert mean == 2.5
+    assert interval.high - 2.5 == pytest.approx(12.706 * 1.25**0.5)
+
+
+def test_a_value_that_an_instrument_holds_counts_once():
+    held = [value for value in [1, 3, 1, 3] for _ in range(5)]
+    assert stats.mean_of_readings(held) == stats.mean_of_readings([1, 3, 1, 3])
+    assert stats.mean_of_readings([5, 5, 5, 6, 6, 6]) == (5.5, None)
+    assert stats.mean_of_readings([7]) == (7, None)
+
+
+@given(st.lists(st.floats(0, 1e5), min_size=1, max_size=60))
+def test_a_mean_lies_in_its_interval_and_among_its_readings(readings):
+    mean, interval = stats.mean_of_readings(readings)
+    assert min(readings) - 1e-6 <= mean <= max(readings) + 1e-6
+    assert interval is None or interval.low <= mean <= interval.high
+
+
+@pytest.mark.parametrize(("memory", "least"), [(0, 0.94), (0.4, 0.90), (0.7, 0.84)])
+def test_the_interval_of_a_mean_holds_also_where_readings_remember(memory, least):
+    draw = random.Random(5)
+    held = 0
+    for _ in range(1000):
+        state, readings = draw.gauss(0, 1), []
+        for _ in range(14):
+            state = memory * state + draw.gauss(0, math.sqrt(1 - memory**2))
+            readings.append(state)
+        low, high = stats.mean_of_readings(readings).interval
+        held += low <= 0 <= high
+    assert held / 1000 > least
+
+
+def test_the_energy_of_an_inference_is_its_share_of_the_power():
+    # 2 W against 0.5 W for 10 ms: 20 mJ, 15 mJ of them beyond idling. Errors: busy
+    # sqrt(100^2 / 3) = 57.74 with 3 degrees; idle sqrt(10^2 / 3) = 5.774 with 3. Welch:
+    # hypot = 58.02 mW, (57.74^2 + 5.774^2)^2 / (57.74^4 / 3 + 5.774^4 / 3) = 3.06, so t = 3.182.
+    busy, idle = [1900, 2100, 1900, 2100], [490, 510, 490, 510]
+    gross, net = stats.inference_energy(busy, idle, 0.010)
+    assert gross.value == pytest.approx(20)
+    assert gross.interval.high - 20 == pytest.approx(3.182 * 57.735 * 0.010, rel=1e-4)
+    assert net.value == pytest.approx(15)
+    assert net.interval.high - 15 == pytest.approx(3.182 * 58.023 * 0.010, rel=1e-4)
+
+
+def test_without_an_idle_stretch_or_with_steady_readings_less_is_told():
+    assert stats.inference_energy([1900, 2100, 1900], [], 0.01).net_mj is None
+    net = stats.inference_energy([1900, 2100, 1900, 2100], [500, 500, 500], 0.01).net_mj
+    assert net == (pytest.approx(15), None)
+    with pytest.raises(ValueError, match="no readings"):
+        stats.inference_energy([], [1], 0.01)
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"), [(1, 12.706), (4.9, 2.776), (20, 2.086), (30, 2.042), (120, 1.980)]
+)
+def test_students_quantiles_are_those_of_the_tables(freedom, quantile):
+    assert stats.student_95(freedom) == pytest.approx(quantile, abs=6e-4)
