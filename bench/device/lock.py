@@ -33,7 +33,7 @@ _ASK_S = 15.0
 
 # sh -c TEXT sh take|free LOCK NONCE OWNER OTHER UPTIME BOOT-ID
 # take: ours from now on, or still, also when it is OTHER's. free: nobody's; without OWNER whoever
-# has it. A lock is moved before it is removed, so that of two who displace it one finds it gone.
+# has it. The folder in a lock is made by the one who may displace its owner.
 _SCRIPT = """
 lock=$2 nonce=$3 owner=$4 other=$5 up= boot=
 { read -r up rest <"$6"; read -r boot rest <"$7"; } 2>/dev/null
@@ -42,34 +42,36 @@ look() {
   { read -r holder seen then rest <"$lock/owner"; } 2>/dev/null
 }
 stamp() {
-  reason=$({ echo "$owner ${up:--} ${boot:--}" >"$lock/owner.new"; } 2>&1 &&
-    mv -f "$lock/owner.new" "$lock/owner" 2>&1)
+  reason=$({ echo "$owner ${up:--} ${boot:--}" >"$lock/$nonce"; } 2>&1 &&
+    mv -f "$lock/$nonce" "$lock/owner" 2>&1)
 }
-take_away() {
-  mv "$lock" "$lock.$nonce" 2>/dev/null || return
-  found=
-  { read -r found rest <"$lock.$nonce/owner"; } 2>/dev/null
-  if [ "$found" = "$1" ]; then rm -rf "$lock.$nonce"; else mv "$lock.$nonce" "$lock"; fi
+displace() {
+  mkdir "$lock/displaced" 2>/dev/null || {
+    sleep 1
+    return
+  }
+  look
+  [ "$holder" = "$1" ] && stamp
+  rm -rf "$lock/displaced"
 }
 take() {
   mkdir -p "${lock%/*}" 2>/dev/null
   tries=0
-  while [ $tries -lt 9 ]; do
+  while [ $tries -lt 6 ]; do
     tries=$((tries + 1))
     if reason=$(mkdir "$lock" 2>&1); then
       stamp && echo "$nonce ours" && return
       rm -rf "$lock"
       break
     fi
-    [ -d "$lock" ] || break
     look
     if [ "$holder" = "$owner" ]; then
       stamp && echo "$nonce ours" && return
       break
-    elif [ -z "$holder" ] && [ $tries -lt 3 ]; then
+    elif [ -z "$holder" ] && [ -d "$lock" ] && [ $tries -lt 3 ]; then
       sleep 1 # somebody is about to write a name into it, or was killed there
     elif [ -z "$holder" ] || [ "$holder" = "$other" ]; then
-      take_away "$holder"
+      displace "$holder"
     else
       echo "$nonce held $holder ${seen:--} ${then:--} ${up:--} ${boot:--}"
       return
@@ -82,7 +84,7 @@ case $1 in
   free)
     look
     if [ -d "$lock" ] && [ "${owner:-$holder}" = "$holder" ]; then
-      take_away "$holder"
+      rm -rf "$lock"
       echo "$nonce was ${holder:--}"
     else
       echo "$nonce free"
