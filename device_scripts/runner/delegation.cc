@@ -31,8 +31,8 @@ char profile_one_inference(const Arguments& arguments) {
   return kNone;
 }
 
-[[noreturn]] void probe_in_child(int answer_fd, const Arguments& arguments) {
-  become_silent_child();
+[[noreturn]] void probe_in_child(int parent, int answer_fd, const Arguments& arguments) {
+  become_silent_child(parent);
   const char answer = profile_one_inference(arguments);
   _exit(write(answer_fd, &answer, 1) == 1 ? 0 : 1);
 }
@@ -51,8 +51,8 @@ bool wait_for(int fd) {
 char ask_child(const Arguments& arguments) {
   int ends[2];
   if (pipe(ends) != 0) return 0;
-  const int child = fork();
-  if (child == 0) probe_in_child(ends[1], arguments);
+  const int parent = getpid(), child = fork();
+  if (child == 0) probe_in_child(parent, ends[1], arguments);
   close(ends[1]);
   char answer = 0;
   const bool told = child > 0 && wait_for(ends[0]) && read(ends[0], &answer, 1) == 1;

@@ -154,8 +154,7 @@ void release_stderr() {
   }
 }
 
-void become_silent_child() {
-  const int parent = getppid();
+void become_silent_child(int parent) {
   prctl(kDieWithParent, kSigKill);
   if (getppid() != parent) _exit(1);  // it was gone before the request
   const int nowhere = open("/dev/null", kReadWrite | kCloseOnExec);

@@ -24,5 +24,6 @@ int document_fd();
 // Closes stdout, then copies what the library printed to the real stderr, at most 256 kB of it.
 void release_stderr();
 
-// For a forked child: it writes nothing anywhere, and ends when its parent does.
-void become_silent_child();
+// For a forked child: it writes nothing anywhere, and ends when its parent does, which may have
+// happened already.
+void become_silent_child(int parent);
