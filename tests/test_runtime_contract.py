@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runners import host_binaries, start
 
 from bench.errors import ContractError, RunnerError, UsageError
-from bench.records import Config, OpTime, Precision
+from bench.records import Config, OpTime, Precision, Usage
 from bench.runtime import FP16_FLAGS, RunnerReport, parse_document, runner_argv
 
 
@@ -72,6 +72,9 @@ PROFILE: dict[str, Any] = {
 }
 
 
+USAGE: dict[str, Any] = {"wall_us": 500000.25, "own_us": 499000, "busy_us": 730000}
+
+
 def printed(told: dict[str, Any]) -> bytes:
     return json.dumps(told, separators=(",", ":")).encode() + b"\n"
 
@@ -95,6 +98,7 @@ def test_the_command_names_every_setting() -> None:
         cpu_mask="f0",
         inputs=("/in0", "/in1"),
         outputs="/out",
+        usage=True,
     )
     assert argv == [
         "/data/local/tmp/b",
@@ -112,6 +116,7 @@ def test_the_command_names_every_setting() -> None:
         "--input=/in0",
         "--input=/in1",
         "--cpu-mask=f0",
+        "--usage=1",
         "--outputs=/out",
     ]
 
@@ -188,6 +193,13 @@ def test_a_profile_becomes_operator_times() -> None:
     )
     assert (report.profiled, report.dropped_events) == (5, 1)
     assert parse_document(printed(document()), b"", 0).ops == ()
+
+
+def test_usage_is_told_or_not() -> None:
+    told = parse_document(printed(document(usage=USAGE)), b"", 0).measurement.usage
+    assert told == Usage(wall_us=500000.25, own_us=499000, busy_us=730000)
+    for document_without in (document(), document(usage=None)):
+        assert parse_document(printed(document_without), b"", 0).measurement.usage is None
 
 
 def test_a_profiled_run_of_the_runner_is_understood(tmp_path: Path) -> None:
@@ -279,6 +291,13 @@ def test_a_missing_end_is_an_error() -> None:
         {"profile": PROFILE | {"ops": [PROFILE["ops"][0] | {"mean_us": -1}]}},
         {"profile": PROFILE | {"ops": [PROFILE["ops"][0] | {"delegate": "gpu"}]}},
         {"profile": {}},
+        {"usage": {}},
+        {"usage": USAGE | {"wall_us": 0}},
+        {"usage": USAGE | {"own_us": -1}},
+        {"usage": USAGE | {"busy_us": 1e15}},
+        {"usage": USAGE | {"busy_us": None}},
+        {"usage": USAGE | {"idle_us": 1}},
+        {"usage": [1, 2, 3]},
         {"status": "fine"},
         {"runner_version": "x" * 5000},
     ],
@@ -388,7 +407,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(document(profile=0))), JSON)
+@given(st.sampled_from(sorted(document(profile=0, usage=0))), JSON)
 def test_any_value_anywhere_gives_a_report_or_a_runner_error(key: str, value: Any) -> None:
     report_or_failure(printed(document() | {key: value}), b"", 0)
 

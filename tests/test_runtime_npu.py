@@ -6,7 +6,7 @@ from tiny_elf import tiny_elf
 from bench import runtime
 from bench.errors import UsageError
 from bench.records import Config, Device, Precision
-from bench.trial.runners import BenchmarkModel
+from bench.trial.runners import BenchmarkModel, Start
 
 KEPT = runtime.Kept(
     tool="benchmark_model", path="/b", abi="arm64-v8a", libc="bionic", sha256="0" * 64,
@@ -64,9 +64,9 @@ def test_with_it_the_folder_is_pushed_and_named(tmp_path):
     runner = BenchmarkModel(KEPT, "arm64-v8a", None, kept)
     assert runner.cannot(NPU, PHONE) is None
     folder = runner.files[1].remote.rpartition("/")[0]
-    argv = runner.argv("/m.tflite", NPU, Precision(), cpu_mask=None, profile=False)
+    argv = runner.argv(Start("/m.tflite", NPU, Precision()))
     assert argv[:3] == ["env", f"LD_LIBRARY_PATH={folder}", f"ADSP_LIBRARY_PATH={folder}"]
     assert "--use_npu=true" in argv
     assert f"--dispatch_library_path={folder}" in argv
-    on_cpu = runner.argv("/m.tflite", Config(), Precision(), cpu_mask=None, profile=False)
+    on_cpu = runner.argv(Start("/m.tflite", Config(), Precision()))
     assert not any("dispatch" in word for word in on_cpu)

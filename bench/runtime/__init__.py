@@ -12,10 +12,10 @@ from bench.runtime.contract import (
     CONTRACT,
     FP16_FLAGS,
     RunnerReport,
-    Tensor,
     parse_document,
     runner_argv,
 )
+from bench.runtime.document import Tensor
 from bench.runtime.npu import NpuLibrary, add_npu, npu_libraries
 from bench.runtime.official import TOOLS, Tool
 from bench.runtime.provision import add, fetch

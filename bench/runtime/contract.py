@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from bench.errors import ContractError, RunnerError, UsageError
-from bench.records import (
-    Config,
-    Delegate,
-    Delegation,
-    Measurement,
-    Memory,
-    OpTime,
-    Output,
-    Precision,
-    Record,
+from bench.records import Config, Delegate, Measurement, OpTime, Precision, Record
+from bench.runtime.document import (
+    Document,
+    ErrorDocument,
+    Head,
+    Tensor,
+    measurement,
+    op_times,
 )
 
 CONTRACT = 1
@@ -37,29 +34,7 @@ _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _MAX_REASON_CHARS = 2000
 _REBUILD = "Reinstall bench so that runner and host match: pip install --force-reinstall ."
 
-Latency = Annotated[float, Meta(gt=0, le=1e11)]  # microseconds; 1e11 is more than a day
-Duration = Annotated[float, Meta(ge=0, le=1e11)]
-Kilobytes = Annotated[int, Meta(ge=0, le=2**40)]
-Bytes = Annotated[int, Meta(ge=0, le=2**50)]
-Count = Annotated[int, Meta(ge=0, le=2**31)]
-Shape = Annotated[tuple[Count, ...], Meta(max_length=8)]
-Text = Annotated[str, Meta(max_length=4096)]
-Crc = Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
-Samples = Annotated[tuple[Latency, ...], Meta(min_length=1, max_length=1_000_000)]
-Warmups = Annotated[tuple[Latency, ...], Meta(max_length=1_000_000)]
-
 D = TypeVar("D")
-
-
-class Tensor(Record, frozen=True, kw_only=True):
-    """An input as the runner filled it."""
-
-    name: Text
-    type: Text
-    shape: Shape
-    bytes: Bytes
-    crc32: Crc
-    source: Literal["seeded", "file"]
 
 
 class RunnerReport(Record, frozen=True, kw_only=True):
@@ -93,6 +68,7 @@ def runner_argv(
     cpu_mask: str | None = None,
     inputs: Sequence[str] = (),
     seed: int = SEED,
+    usage: bool = False,
     profile: int = 0,
     xnnpack_flags: int | None = None,
     weight_cache: str | None = None,
@@ -101,6 +77,7 @@ def runner_argv(
     """The command that starts the runner; all paths are the phone's.
 
     `cpu_mask` is hexadecimal; `inputs` names one file for each input of the model, or none.
+    `usage`: tell who used the processor while it sampled.
     `profile` inferences are profiled in the place of sampling. `xnnpack_flags` replaces XNNPACK's
     own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed weights in, `outputs`
     one that gets the raw bytes of all outputs of the last inference, one after the other.
@@ -125,6 +102,8 @@ def runner_argv(
     argv += [f"--input={path}" for path in inputs]
     if cpu_mask is not None:
         argv.append(f"--cpu-mask={cpu_mask}")
+    if usage:
+        argv.append("--usage=1")
     if profile:
         argv.append(f"--profile={profile}")
     if xnnpack_flags is not None:
@@ -145,7 +124,7 @@ def parse_document(
     binary that was meant to run (Binaries.runner_version); None: any will do.
     """
     line = _document_line(stdout, stderr, exit_code)
-    head = _decode(line, _Head, stdout, stderr, exit_code)
+    head = _decode(line, Head, stdout, stderr, exit_code)
     if head.contract != CONTRACT:
         raise ContractError(
             f"The runner on the phone speaks contract {head.contract}, this bench speaks "
@@ -154,8 +133,8 @@ def parse_document(
             next_step=_REBUILD,
         )
     if head.status == "error":
-        _raise_told(_decode(line, _ErrorDocument, stdout, stderr, exit_code))
-    document = _decode(line, _Document, stdout, stderr, exit_code)
+        _raise_told(_decode(line, ErrorDocument, stdout, stderr, exit_code))
+    document = _decode(line, Document, stdout, stderr, exit_code)
     if runner_version is not None and document.runner_version != runner_version:
         raise ContractError(
             f"The runner on the phone is of version {_plain(document.runner_version)}, "
@@ -165,76 +144,20 @@ def parse_document(
         )
     if exit_code != 0:
         _raise_ended(stderr, exit_code, "after it had printed its results")
-    return _report(document)
-
-
-class _Head(msgspec.Struct):
-    contract: Count
-    status: Literal["ok", "error"]
-
-
-class _ErrorDocument(Record, frozen=True, kw_only=True):
-    contract: int
-    runner_version: Text
-    status: Literal["error"]
-    stage: Annotated[str, Meta(pattern="^[a-z]{1,20}$")]
-    reason: Text
-    end: Literal["complete"]
-
-
-class _Output(Record, frozen=True, kw_only=True):
-    name: Text
-    type: Text
-    shape: Shape
-    bytes: Bytes
-    crc32: Crc
-    sum: float | None
-
-
-class _Memory(Record, frozen=True, kw_only=True):
-    before_load_kb: Kilobytes | None
-    after_compile_kb: Kilobytes | None
-    peak_kb: Kilobytes | None
-
-
-class _Op(Record, frozen=True, kw_only=True):
-    index: Count
-    op: Text
-    name: Text | None
-    mean_us: Duration
-    delegate: Literal["xnnpack", "builtin"]
-
-
-class _Profile(Record, frozen=True, kw_only=True):
-    inferences: Annotated[int, Meta(ge=1, le=10_000)]
-    uneven: Count
-    dropped: Count
-    ops: Annotated[tuple[_Op, ...], Meta(max_length=100_000)]
-
-
-class _Document(Record, frozen=True, kw_only=True):
-    contract: int
-    runner_version: Text
-    status: Literal["ok"]
-    library_version: Text | None
-    abi: Text
-    pid: Count
-    clock: Text
-    cpu_mask: Annotated[str, Meta(pattern="^[0-9a-f]{1,256}$")] | None
-    threads: Annotated[int, Meta(ge=1, le=64)]
-    delegate: Delegate
-    delegation: Delegation | None
-    init_us: Duration
-    compile_us: Duration
-    first_inference_us: Latency
-    warmup_us: Warmups
-    samples_us: Samples
-    stopped_by: Literal["interval", "max_seconds", "max_samples"]
-    memory: _Memory
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[_Output, ...]
-    profile: _Profile | None = None
-    end: Literal["complete"]
+    return RunnerReport(
+        contract=document.contract,
+        runner_version=document.runner_version,
+        abi=document.abi,
+        library_version=document.library_version,
+        pid=document.pid,
+        threads=document.threads,
+        delegate=document.delegate,
+        inputs=document.inputs,
+        measurement=measurement(document),
+        ops=op_times(document.profile),
+        profiled=document.profile.inferences if document.profile else 0,
+        dropped_events=document.profile.dropped if document.profile else 0,
+    )
 
 
 def _document_line(stdout: bytes, stderr: bytes, exit_code: int) -> bytes:
@@ -273,7 +196,7 @@ def _decode(line: bytes, kind: type[D], stdout: bytes, stderr: bytes, exit_code:
         ) from error
 
 
-def _raise_told(told: _ErrorDocument) -> NoReturn:
+def _raise_told(told: ErrorDocument) -> NoReturn:
     reason = _plain(told.reason)
     if told.stage == "contract":
         raise ContractError(reason, stage=told.stage, next_step=_REBUILD)
@@ -308,59 +231,6 @@ _SIGNALS = {
     141: "because nobody read its output",
     143: "because it was told to end",
 }
-
-
-def _report(document: _Document) -> RunnerReport:
-    memory = document.memory
-    seeded = all(tensor.source == "seeded" for tensor in document.inputs)
-    measurement = Measurement(
-        init_us=document.init_us,
-        compile_us=document.compile_us,
-        first_inference_us=document.first_inference_us,
-        warmup_us=document.warmup_us,
-        samples_us=document.samples_us,
-        clock=document.clock,
-        stopped_by=document.stopped_by,
-        memory=Memory(
-            before_load_kb=memory.before_load_kb,
-            after_compile_kb=memory.after_compile_kb,
-            peak_kb=memory.peak_kb,
-        ),
-        delegation=document.delegation,
-        outputs=tuple(
-            Output(name=o.name, type=o.type, bytes=o.bytes, crc32=o.crc32, sum=o.sum)
-            for o in document.outputs
-        ),
-        input_source="seeded" if seeded else "file",
-        affinity_mask=document.cpu_mask,
-    )
-    return RunnerReport(
-        contract=document.contract,
-        runner_version=document.runner_version,
-        abi=document.abi,
-        library_version=document.library_version,
-        pid=document.pid,
-        threads=document.threads,
-        delegate=document.delegate,
-        inputs=document.inputs,
-        measurement=measurement,
-        ops=_ops(document.profile),
-        profiled=document.profile.inferences if document.profile else 0,
-        dropped_events=document.profile.dropped if document.profile else 0,
-    )
-
-
-def _ops(profile: _Profile | None) -> tuple[OpTime, ...]:
-    return tuple(
-        OpTime(
-            index=op.index,
-            op=op.op,
-            name=op.name or None,
-            mean_us=op.mean_us,
-            delegate=None if op.delegate == "builtin" else op.delegate,
-        )
-        for op in (profile.ops if profile else ())
-    )
 
 
 def _refuse_strange_path(path: str) -> None:

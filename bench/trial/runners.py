@@ -139,6 +139,7 @@ class BenchRunner:
             config=start.config,
             precision=start.precision,
             cpu_mask=start.cpu_mask,
+            usage=not start.profile,
             profile=PROFILED if start.profile else 0,
             xnnpack_flags=_flags(start.config.xnnpack),
             weight_cache=self._weight_cache(start.model) if cached else None,

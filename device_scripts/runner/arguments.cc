@@ -95,13 +95,13 @@ void add_input(Arguments& out, const char* value) {
 enum Key {
   kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kInterval, kMinSamples,
   kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kProfile, kXnnpackFlags, kWeightCache,
-  kOutputs, kKeys
+  kOutputs, kUsage, kKeys
 };
 
 constexpr const char* kNames[kKeys] = {
     "contract", "library", "model", "threads", "delegate", "input", "seed", "interval",
     "min-samples", "max-samples", "max-seconds", "warmup-max-seconds", "cpu-mask",
-    "profile", "xnnpack-flags", "weight-cache", "outputs",
+    "profile", "xnnpack-flags", "weight-cache", "outputs", "usage",
 };
 
 void store(Arguments& out, Key key, const char* value) {
@@ -126,6 +126,7 @@ void store(Arguments& out, Key key, const char* value) {
       break;
     case kWeightCache: out.weight_cache = quotable_path(name, value); break;
     case kOutputs: out.outputs = path(name, value); break;
+    case kUsage: out.usage = whole(name, value, 0, 1) == 1; break;
     case kContractKey:
     case kKeys: break;
   }
@@ -181,6 +182,7 @@ Arguments parse_arguments(int count, char** values) {
   if (!given[kModel]) fail("--model is missing.");
   if (out.min_samples > out.max_samples) fail("--min-samples is more than --max-samples.");
   if (out.max_ns == 0) fail("--max-seconds must be more than 0.");
+  if (out.usage && given[kProfile]) fail("--usage is of sampling, which --profile replaces.");
   constexpr Key kOfXnnpack[] = {kXnnpackFlags, kWeightCache};
   for (Key key : kOfXnnpack) {
     if (given[key] && !out.xnnpack) fail("--%s is for --delegate=xnnpack alone.", kNames[key]);

@@ -24,6 +24,7 @@ struct Arguments {
   uint32_t xnnpack_flags = 0;  // in the place of XNNPACK's own defaults
   const char* weight_cache = nullptr;
   const char* outputs = nullptr;  // where their bytes go
+  bool usage = false;             // tell who used the processor while sampling
 };
 
 // Ends the process when the contract is another one, or when an argument is unknown, given twice,

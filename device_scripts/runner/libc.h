@@ -54,6 +54,7 @@ long syscall(long number, ...);
 int sched_setaffinity(int pid, size_t size, const void* mask);
 int sched_getaffinity(int pid, size_t size, void* mask);
 int clock_gettime(int clock, timespec* time);
+unsigned long getauxval(unsigned long type);
 
 // Memory and text.
 void* malloc(size_t size);
@@ -95,7 +96,8 @@ constexpr int kReadOnly = 0, kWriteOnly = 1, kReadWrite = 2, kCreate = 0100, kTr
               kCloseOnExec = 02000000;
 constexpr int kSeekSet = 0, kSeekEnd = 2;
 constexpr int kGetDescriptorFlags = 1, kDuplicateCloseOnExec = 1030;
-constexpr int kClockMonotonic = 1;
+constexpr int kClockMonotonic = 1, kClockOfProcess = 2;
+constexpr unsigned long kAuxClockTicks = 17;  // AT_CLKTCK
 constexpr int kProtectReadWrite = 3, kMapPrivateAnonymous = 0x22;
 constexpr short kPollIn = 1, kPollError = 8, kPollHangUp = 16;
 #if defined(__ANDROID__) && !defined(__LP64__)

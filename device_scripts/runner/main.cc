@@ -11,6 +11,7 @@
 #include "profile.h"
 #include "sampling.h"
 #include "session.h"
+#include "usage.h"
 
 namespace {
 
@@ -20,6 +21,7 @@ struct Report {
   Latencies warmups, samples;
   Profile profile;
   const char* stopped_by;
+  Usage usage;
   long before_load_kb, after_compile_kb, peak_kb;
   const char* delegation;
 };
@@ -42,7 +44,9 @@ Report measure(Session& session, const Arguments& arguments) {
   report.first_inference_ns = timed_inference(session);
   report.warmups = warm_up(session, arguments.warmup_max_ns);
   if (arguments.profile == 0) {
+    const UsageMark begun = arguments.usage ? begin_usage() : UsageMark();
     report.samples = sample(session, arguments, &report.stopped_by);
+    if (arguments.usage) report.usage = end_usage(begun);
   } else {
     report.profile = profile(session, arguments.profile, &report.samples);
     report.stopped_by = "max_samples";
@@ -86,6 +90,15 @@ void write_tensor(Json& json, Session& session, const Tensor& tensor, const char
   unlock(session, tensor);
 }
 
+void write_usage(Json& json, const Usage& usage) {
+  if (!usage.told) return json.null("usage");
+  json.begin_object("usage");
+  json.micros("wall_us", usage.wall_ns);
+  json.micros("own_us", usage.own_ns);
+  json.micros("busy_us", usage.busy_ns);
+  json.end_object();
+}
+
 void write_profile(Json& json, const Profile& profile) {
   json.begin_object("profile");
   json.integer("inferences", profile.inferences);
@@ -126,6 +139,7 @@ void write_report(Json& json, Session& session, const Arguments& arguments, cons
   write_latencies(json, "warmup_us", report.warmups);
   write_latencies(json, "samples_us", report.samples);
   json.text("stopped_by", report.stopped_by);
+  if (arguments.usage) write_usage(json, report.usage);
   if (arguments.profile != 0) write_profile(json, report.profile);
   json.begin_object("memory");
   write_kb(json, "before_load_kb", report.before_load_kb);

@@ -4,6 +4,7 @@
 
 namespace {
 
+constexpr int64_t kHuge = 1000000000000000;  // no count of the kernel's is
 constexpr int kWords = 16;  // 1024 cores, as cpu_set_t
 
 CpuMask obtained_mask() {
@@ -24,21 +25,31 @@ CpuMask obtained_mask() {
 
 }  // namespace
 
+bool read_start(const char* path, char* text, size_t size) {
+  const int fd = open(path, kReadOnly | kCloseOnExec);
+  if (fd < 0) return false;
+  const long got = read(fd, text, size - 1);
+  close(fd);
+  text[got > 0 ? got : 0] = 0;
+  return got > 0;
+}
+
+int64_t next_whole(const char** at) {
+  while (**at == ' ' || **at == '\t') ++*at;
+  int64_t value = -1;
+  for (; **at >= '0' && **at <= '9' && value < kHuge; ++*at) {
+    value = (value < 0 ? 0 : value) * 10 + (**at - '0');
+  }
+  return value < kHuge ? value : -1;
+}
+
 long peak_memory_kb() {
   char text[4096];
-  const int fd = open("/proc/self/status", kReadOnly | kCloseOnExec);
-  if (fd < 0) return -1;
-  const long got = read(fd, text, sizeof text - 1);
-  close(fd);
-  if (got <= 0) return -1;
-  text[got] = 0;
+  if (!read_start("/proc/self/status", text, sizeof text)) return -1;
   const char* at = strstr(text, "VmHWM:");
   if (at == nullptr) return -1;
   at += strlen("VmHWM:");
-  while (*at == ' ' || *at == '\t') at++;
-  long value = -1;
-  for (; *at >= '0' && *at <= '9'; at++) value = (value < 0 ? 0 : value) * 10 + (*at - '0');
-  return value;
+  return static_cast<long>(next_whole(&at));
 }
 
 CpuMask bind_to(uint64_t mask) {

@@ -3,6 +3,12 @@
 
 #include "libc.h"
 
+// The start of a file, as text; false when it can't be read.
+bool read_start(const char* path, char* text, size_t size);
+
+// The next whole number, behind blanks, and *at behind it; -1 when something else stands there.
+int64_t next_whole(const char** at);
+
 // The highest resident set so far (VmHWM) in kB, or -1 when it can't be read.
 long peak_memory_kb();
 

@@ -185,9 +185,11 @@ uint64_t* reserve(uint32_t count) {
   return static_cast<uint64_t*>(memory);
 }
 
-uint64_t now_ns() {
+uint64_t now_ns() { return clock_ns(kClockMonotonic); }
+
+uint64_t clock_ns(int clock) {
   timespec time;
-  clock_gettime(kClockMonotonic, &time);
+  clock_gettime(clock, &time);
   return static_cast<uint64_t>(time.seconds) * 1000000000 + static_cast<uint64_t>(time.nanoseconds);
 }
 

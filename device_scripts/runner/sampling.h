@@ -6,6 +6,7 @@
 
 constexpr const char* kClock = "CLOCK_MONOTONIC";
 uint64_t now_ns();
+uint64_t clock_ns(int clock);
 
 // Latencies in nanoseconds, in order. The memory is reserved at once and touched as it fills.
 struct Latencies {

@@ -3,7 +3,8 @@
 #define FUNCTION(name) void name(void) {}
 FUNCTION(__errno) FUNCTION(__libc_init)
 FUNCTION(_exit) FUNCTION(alarm) FUNCTION(clock_gettime) FUNCTION(close) FUNCTION(dup2)
-FUNCTION(fcntl) FUNCTION(fork) FUNCTION(free) FUNCTION(getpid) FUNCTION(getppid) FUNCTION(kill) FUNCTION(lseek)
+FUNCTION(fcntl) FUNCTION(fork) FUNCTION(free) FUNCTION(getauxval) FUNCTION(getpid)
+FUNCTION(getppid) FUNCTION(kill) FUNCTION(lseek)
 FUNCTION(malloc) FUNCTION(memcpy) FUNCTION(memset) FUNCTION(mmap) FUNCTION(open) FUNCTION(pipe)
 FUNCTION(poll) FUNCTION(prctl) FUNCTION(pread) FUNCTION(read) FUNCTION(sched_getaffinity)
 FUNCTION(sched_setaffinity) FUNCTION(signal) FUNCTION(snprintf) FUNCTION(strcmp) FUNCTION(strerror)
