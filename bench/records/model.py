@@ -40,6 +40,7 @@ class Check(Record, frozen=True, kw_only=True):
     runtime: str
     version: str | None = None
     reason: str | None = None  # what is wrong; None: nothing
+    not_compared: str | None = None  # why nothing could be held against anything
     inputs: int = 0  # that both were given
     snr_db: float | None = None  # of the outputs; None: not told, or nothing differs
     top1_agreement: float | None = None  # share of the inputs with the same largest output

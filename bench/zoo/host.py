@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +108,14 @@ def ask(
             f" {PYTHON_VARIABLE}.",
         )
     return answer
+
+
+def version_of(runtime: HostRuntime) -> str:
+    """Of a runtime that is installed here; another Python may have another one."""
+    try:
+        return metadata.version(runtime)
+    except metadata.PackageNotFoundError:
+        return "elsewhere"
 
 
 def _python_for(runtime: HostRuntime) -> str:

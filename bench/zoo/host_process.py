@@ -44,19 +44,30 @@ def main() -> None:
 
 
 def _run(interpreters: ModuleType, request: dict[str, Any]) -> dict[str, Any]:
+    kernels = interpreters.OpResolverType
+    builtin = request.get("delegate", "xnnpack") == "none"
     interpreter = interpreters.Interpreter(
-        model_path=request["model"], num_threads=request["threads"]
+        model_path=request["model"],
+        num_threads=request["threads"],
+        experimental_op_resolver_type=(
+            kernels.BUILTIN_WITHOUT_DEFAULT_DELEGATES if builtin else kernels.AUTO
+        ),
     )
     interpreter.allocate_tensors()
     return _ACTIONS[request["do"]](interpreter, request)
 
 
-def _time(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
-    """The same inputs several times: how long it takes, and a digest of what comes out."""
+def _fill(interpreter: Any, request: dict[str, Any]) -> None:
+    """The bytes that the runner puts into its inputs, which it has in the same order."""
     inputs = _module("inputs", request["inputs"])
     for index, detail in enumerate(interpreter.get_input_details()):
         value = inputs.seeded_input(_shape(detail), detail["dtype"], request["seed"], index)
         interpreter.set_tensor(detail["index"], value)
+
+
+def _time(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """The same inputs several times: how long it takes, and a digest of what comes out."""
+    _fill(interpreter, request)
     seconds = []
     for _ in range(request["inferences"]):
         start = time.perf_counter()
@@ -95,7 +106,31 @@ def _keep_outputs(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-_ACTIONS = {"run": _time, "outputs": _keep_outputs}
+def _keep_bytes(interpreter: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """What comes out for the runner's inputs, as it is, written to a file with the version.
+
+    A phone runs a model many times before its outputs are looked at, so a model that gives
+    something else the second time can't be compared.
+    """
+    import numpy as np
+
+    _fill(interpreter, request)
+    details = interpreter.get_output_details()
+    interpreter.invoke()
+    first = [interpreter.get_tensor(detail["index"]) for detail in details]
+    if sum(value.nbytes for value in first) > request["most_bytes"]:
+        return {"error": f"its outputs hold more than {request['most_bytes']} bytes"}
+    interpreter.invoke()
+    for detail, value in zip(details, first, strict=True):
+        if interpreter.get_tensor(detail["index"]).tobytes() != value.tobytes():
+            return {"error": "it gives other outputs each time"}
+    version = importlib.metadata.version(request["runtime"])
+    with open(request["output"], "wb") as file:  # noqa: PTH123
+        np.savez(file, version=version, **{str(n): value for n, value in enumerate(first)})
+    return {}
+
+
+_ACTIONS = {"run": _time, "outputs": _keep_outputs, "bytes": _keep_bytes}
 
 
 def _shape(detail: dict[str, Any]) -> tuple[int, ...]:

@@ -62,9 +62,13 @@ class Tensor(NamedTuple):
     bits: int | None  # of one element; None: strings, resources
     buffer: int | None  # of a constant; None: an activation
     stored_bytes: int  # of a constant, as the file holds it
-    quantized: bool
+    scale: float | None  # of a quantized tensor's steps, of its first channel
     variable: bool  # keeps its value between inferences
     uniform: float | None  # the one value of all the elements of a filter [1, h, w, c]
+
+    @property
+    def quantized(self) -> bool:
+        return self.scale is not None
 
 
 class Op(NamedTuple):
@@ -253,7 +257,7 @@ class _Reader:
             bits=_BITS.get(kind),
             buffer=tensor.Buffer() if stored else None,
             stored_bytes=stored,
-            quantized=scale is not None,
+            scale=scale,
             variable=bool(tensor.IsVariable()),
             uniform=self._uniform(kind, shape, start, stored, scale),
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ import msgspec
 from bench.errors import StoreError
 from bench.records import Check, Model, decode, encode
 from bench.zoo import cache
-from bench.zoo.host import HostRuntime, ask
+from bench.zoo.host import HostRuntime, ask, version_of
 from bench.zoo.schemes import SCHEMES
 
 if TYPE_CHECKING:
@@ -132,16 +131,12 @@ def _loaded(path: Path) -> dict[str, Array]:
 
 
 def _key(model: Model, parent: Model, runtime: HostRuntime, python: str | None) -> str:
-    try:
-        version = metadata.version(runtime)
-    except metadata.PackageNotFoundError:
-        version = "elsewhere"
     return cache.key_of(
         {
             "model": model.sha256,
             "parent": parent.sha256,
             "runtime": runtime,
-            "version": version,
+            "version": version_of(runtime),
             "python": python,
             "seeds": _SEEDS,
         }
