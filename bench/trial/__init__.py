@@ -5,6 +5,7 @@
 compiles, warms up, samples and prints one document (process.py); clocks and temperatures are
 read meanwhile. 4. The phone's state is read again. 5. Doubts are judged; a throttled try is
 repeated. 6. What would disturb the latency is taken in processes of its own (passes.py).
+The first repetition's outputs are held against the host's (host_check.py).
 
 What goes wrong in the runner is a failed trial; what goes wrong with the phone
 (DeviceLost, DeviceFull) is the engine's to handle, and leaves no record.
@@ -20,13 +21,15 @@ from bench.errors import DeviceError, DeviceTimeout, RunnerError
 from bench.records import Config, Device, Model, PlannedTrial, Precision
 from bench.trial.attempt import Attempt, Ended
 from bench.trial.gate import Gate
-from bench.trial.passes import LATENCY_ALONE, Passes, take
+from bench.trial.host_check import NO_HOST_CHECK, HostCheck
+from bench.trial.passes import LATENCY_ALONE, Passes, take, tried
 from bench.trial.process import Process
 from bench.trial.runners import Runner, Start, model_file
 
 __all__ = [
     "Ended",
     "Gate",
+    "HostCheck",
     "Passes",
     "Station",
     "cpu_mask",
@@ -44,6 +47,7 @@ class Station(NamedTuple):
     device: Device
     runners: tuple[Runner, ...]  # the first that can run a config runs it
     shared_by: int = 1  # identical phones that the plan is split over
+    host: HostCheck = NO_HOST_CHECK  # what its outputs are held against
 
     def runner_for(self, config: Config) -> tuple[Runner, str | None]:
         """The runner of a config, and why there is none (it is the first one then)."""
@@ -80,13 +84,15 @@ def run_trial(
     mask, _ = cpu_mask(station.device, planned.config)
     start = Start(model_file(model).remote, planned.config, precision, mask)
     process = Process(station.phone, runner, start)
+    outputs = station.host.file_for(model, planned, runner)
+    latency = process._replace(start=start._replace(outputs=outputs))
     try:
-        _measure(station, process, attempt, gate)
+        _measure(station, latency, model, attempt, gate)
         while gate.repeats(attempt.kinds, attempt.tries):
             on_try(attempt.ok(), "throttled")
             attempt.begins()
             attempt.waited(gate.cool_down(), ("throttled",))
-            _measure(station, process, attempt, gate)
+            _measure(station, latency, model, attempt, gate)
     except (RunnerError, DeviceTimeout) as error:
         return attempt.failed(getattr(error, "stage", "run"), str(error))
     try:
@@ -97,14 +103,19 @@ def run_trial(
     return attempt.ok()
 
 
-def _measure(station: Station, process: Process, attempt: Attempt, gate: Gate) -> None:
+def _measure(
+    station: Station, process: Process, model: Model, attempt: Attempt, gate: Gate
+) -> None:
     """One try: the phone fit as far as waiting helps, the latency, and the phone afterwards."""
     attempt.found(gate.open(station.phone, station.device))
     attempt.adds(argv=tuple(process.argv()))
     with watched(station.phone) as series:
         result = process.run(attempt)
         after = series.read_state()
-    attempt.measured(result, series, after)
+    found = tried(
+        "outputs", lambda: station.host.check(process, model, result.measurement), attempt
+    )
+    attempt.measured(result, series, after, found)
 
 
 def why_skipped(station: Station, config: Config) -> str | None:

@@ -12,6 +12,7 @@ import msgspec
 from bench import doubts
 from bench.device import fitness
 from bench.records import (
+    Check,
     Device,
     DeviceState,
     Doubt,
@@ -77,7 +78,8 @@ class Attempt:
         self._told["started_at"] = datetime.now(UTC).isoformat(timespec="milliseconds")
         self._doubts: list[Doubt] = []
         self._stderr = b""
-        for field in ("measurement", "reported", "series", "state_before", "state_after"):
+        of_a_try = ("measurement", "reported", "series", "check", "state_before", "state_after")
+        for field in of_a_try:
             self._told.pop(field, None)
 
     def adds(self, **fields: Any) -> None:
@@ -103,19 +105,26 @@ class Attempt:
         """There is a reason for doubt that the measurement does not show."""
         self._doubts.append(doubt)
 
-    def measured(self, result: Result, series: Sequence[Moment], after: DeviceState) -> None:
-        """The latency is there, and the phone was like this after it."""
+    def measured(
+        self,
+        result: Result,
+        series: Sequence[Moment],
+        after: DeviceState,
+        check: Check | None = None,
+    ) -> None:
+        """The latency is there, and the phone was like this after it; its outputs were checked."""
         self._told |= {
             "measurement": result.measurement,
             "reported": result.reported,
             "series": tuple(series),
             "state_after": after,
+            "check": check,
         }
         found = [_at_the_end(d) for d in fitness(self._device, after) if d.kind in AFTER]
         told = result.measurement or result.reported
         if told is not None:
             config, precision = self._told["config"], self._told["precision"]
-            found = [*doubts.judge(told, config, precision, series), *found]
+            found = [*doubts.judge(told, config, precision, series, check), *found]
         known = {doubt.kind for doubt in self._doubts}
         for doubt in found:
             if doubt.kind not in known:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from bench.device import watched
 from bench.errors import DeviceTimeout, RunnerError
@@ -11,6 +11,8 @@ from bench.records import Doubt, Precision, Sustained
 from bench.trial.attempt import Attempt
 from bench.trial.energy import take_energy
 from bench.trial.process import Process
+
+T = TypeVar("T")
 
 MOST_SAMPLES = 1_000_000  # the runner's limit
 
@@ -30,11 +32,11 @@ LATENCY_ALONE = Passes()
 def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
     """Take the passes that were asked for; one that fails is a doubt, and leaves the rest."""
     if passes.profile:
-        _try("profile", lambda: _profile(latency, attempt), attempt)
+        tried("profile", lambda: _profile(latency, attempt), attempt)
     if passes.energy:
-        _try("energy", lambda: take_energy(latency, attempt), attempt)
+        tried("energy", lambda: take_energy(latency, attempt), attempt)
     if passes.sustained_s:
-        _try("sustained", lambda: _sustain(latency, passes.sustained_s, attempt), attempt)
+        tried("sustained", lambda: _sustain(latency, passes.sustained_s, attempt), attempt)
 
 
 def _profile(latency: Process, attempt: Attempt) -> None:
@@ -60,9 +62,10 @@ def _sustain(latency: Process, seconds: float, attempt: Attempt) -> None:
     attempt.adds(sustained=Sustained(samples_us=measured.samples_us, series=tuple(series)))
 
 
-def _try(name: str, run: Callable[[], None], attempt: Attempt) -> None:
+def tried(name: str, run: Callable[[], T], attempt: Attempt) -> T | None:
+    """What a pass gave; a doubt in its place when it failed."""
     try:
-        run()
+        return run()
     except (RunnerError, DeviceTimeout) as error:
         attempt.doubted(
             Doubt(
@@ -71,3 +74,4 @@ def _try(name: str, run: Callable[[], None], attempt: Attempt) -> None:
                 cure="none needed for the latency; the log holds what the runner said",
             )
         )
+        return None
