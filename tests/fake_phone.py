@@ -82,6 +82,7 @@ class FakePhone:
         self.started: list[list[str]] = []
         self.pushed_bytes = 0
         self.states: list[dict[str, str]] = []  # one more section set a reading; the last stays
+        self.owner: str | None = None
         self._interrupted = threading.Event()
 
     def run(
@@ -121,13 +122,27 @@ class FakePhone:
     def _script(self, words: Sequence[str]) -> str:
         """The three scripts of bench.device.ensure, known by what they do."""
         text, _, *arguments = words
+        if arguments[0] in ("take", "free"):
+            return self._lock(*arguments)
         if "mv -f" in text:
             self.files[arguments[2]] = self.files.pop(arguments[0])
             return ""
         held = self.files.get(arguments[0])
         return "" if held is None else f"sha256 {hashlib.sha256(held).hexdigest()}\n"
 
+    def _lock(self, verb: str, lock: str, nonce: str, owner: str, other: str, *clock: str) -> str:
+        """What bench.device.lock asks of a phone."""
+        if verb == "free":
+            self.owner = None if owner in (self.owner, "") else self.owner
+            return f"{nonce} free\n"
+        if self.owner in (None, owner, other):
+            self.owner = owner
+            return f"{nonce} ours\n"
+        return f"{nonce} held {self.owner} 1.0 boot 2.0 boot\n"
+
     def _probe(self, mode: str, nonce: str) -> str:
+        if not mode.isalpha():  # clean.sh, which finds nothing
+            return f"{mode} end\n"
         sections = {"cpus": CPUS}
         if mode == "describe":
             sections["getprop"] = GETPROP.format(

@@ -198,7 +198,7 @@ def test_a_full_phone_stops_with_its_reason_and_loses_nothing(rig):
     pushes = iter(range(1, 100))
 
     def push_until_full(local, remote, *, mode=0o644):
-        if next(pushes) == 6:  # probe, runner, library, self-test, first model, then this
+        if next(pushes) == 7:  # probe, runner, library, self-test, clean, first model, then this
             raise DeviceFull("no space for 'b.tflite'")
         return push(local, remote, mode=mode)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from bench.engine.events import (
     PhoneStopped,
     PhoneUnfit,
     PhoneWaited,
+    Share,
     SweepStarted,
     TrialEnded,
     TrialRepeated,
@@ -26,10 +28,11 @@ from bench.engine.prepare import (
     model_cache,
     open_run,
     plan_of,
+    reach_phones,
     skips,
-    stations_of,
 )
-from bench.engine.work import PATIENCE, Patience, groups_of, run_all, workers_of
+from bench.engine.work import PATIENCE, Patience, run_all, shares_of, workers_of
+from bench.records import device_id
 from bench.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ __all__ = [
     "PhoneStopped",
     "PhoneUnfit",
     "PhoneWaited",
+    "Share",
     "SweepStarted",
     "TrialEnded",
     "TrialRepeated",
@@ -75,20 +79,29 @@ def run_sweep(
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
     models = make_models(sweep, host_runtime)
-    stations = stations_of(targets, connect, sweep.runner, may_fetch)
-    plan = plan_of(sweep, models, stations)
-    writer, done = open_run(sweep, plan, stations, models, results, resume)
-    try:
-        devices = tuple(station.device for station in stations)
-        runners = tuple(station.runners[0].identity for station in stations)
-        trials = len(plan.trials) * len(groups_of(stations, shard=plan.shard))
-        measured = sum(len(keys) for keys in done.values())
+    with contextlib.ExitStack() as until:
+        phones = reach_phones(targets, connect, sweep.runner, may_fetch, until)
+        plan = plan_of(sweep, models, phones.devices)
+        run = open_run(sweep, plan, phones.devices, models, results, resume)
+        until.callback(run.writer.close)
+        present = [device_id(device) for device in phones.devices]
+        shares = shares_of(run.devices, present, plan, run.done)
         on_event(
             SweepStarted(
-                writer.path, devices, runners, models, plan, trials, measured, skips(stations, plan)
+                run.writer.path,
+                tuple(station.device for station in phones.stations),
+                tuple(station.runners[0].identity for station in phones.stations),
+                models,
+                plan,
+                shares,
+                skips(phones.stations, plan),
             )
         )
-        workers = workers_of(stations, plan, models, done, connect, patience)
-        return run_all(workers, writer, on_event)
-    finally:
-        writer.close()
+        for device, error in phones.busy.values():
+            on_event(PhoneStopped(device, error))
+        workers = workers_of(
+            phones.stations, phones.holds, shares, plan, models, run.done, connect, patience
+        )
+        busy = {one: error for one, (_, error) in phones.busy.items()}
+        left = sum(share.total - share.done for share in shares)
+        return run_all(workers, busy, run.writer, on_event, left)

@@ -67,6 +67,14 @@ class PhoneDone(NamedTuple):
     device: Device
 
 
+class Share(NamedTuple):
+    """A plan, and the phones that do it: one, or identical ones that split it."""
+
+    devices: tuple[str, ...]  # ids
+    total: int
+    done: int  # that an earlier start of this run has measured
+
+
 class SweepStarted(NamedTuple):
     """Everything is checked and the run's folder is made."""
 
@@ -75,9 +83,18 @@ class SweepStarted(NamedTuple):
     runners: tuple[RunnerIdentity, ...]  # the first one of each device
     models: tuple[Model, ...]
     plan: Plan
-    trials: int  # of all devices
-    done: int  # trials that an earlier start of this run has measured
+    shares: tuple[Share, ...]
     skips: Mapping[str, int]  # trials that no phone's state can make possible, by reason
+
+    @property
+    def trials(self) -> int:
+        """Of all phones."""
+        return sum(share.total for share in self.shares)
+
+    @property
+    def done(self) -> int:
+        """Of them, those that an earlier start of this run has measured."""
+        return sum(share.done for share in self.shares)
 
 
 Event = (

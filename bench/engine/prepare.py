@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from bench import __version__, store, zoo
 from bench import sweep as sweeps
-from bench.device import Phone, describe
+from bench.device import Hold, Phone, describe, held
 from bench.engine.choose import MayFetch, Wanted, runners_for
-from bench.errors import ModelError, StoreError, UsageError
-from bench.records import Model, ModelSpec, Plan, device_id
+from bench.errors import DeviceBusy, ModelError, StoreError, UsageError
+from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station, why_skipped
 
@@ -76,22 +76,50 @@ def model_cache() -> Path:
     return Path(base) / "tflite-phone-bench" / "models"
 
 
-def stations_of(
-    targets: Sequence[str], connect: Connect, wanted: Wanted, may_fetch: MayFetch
-) -> list[Station]:
-    """Reach and describe every phone, and settle its runners, before any is measured."""
-    stations: dict[str, Station] = {}
+class Reached(NamedTuple):
+    """The phones that were asked for: those that are ours now, and those that others hold."""
+
+    stations: list[Station]
+    holds: dict[str, Hold]  # by device id, as the next
+    busy: dict[str, tuple[Device, DeviceBusy]]
+
+    @property
+    def devices(self) -> list[Device]:
+        """All of them."""
+        return [s.device for s in self.stations] + [device for device, _ in self.busy.values()]
+
+
+def reach_phones(
+    targets: Sequence[str],
+    connect: Connect,
+    wanted: Wanted,
+    may_fetch: MayFetch,
+    until: contextlib.ExitStack,
+) -> Reached:
+    """Describe every phone, hold it until then, and settle its runners; DeviceBusy when all are.
+
+    Nothing is started on a phone that somebody else holds: it would disturb their measurement.
+    """
+    found = Reached([], {}, {})
     for target in targets:
         phone = connect(target)
         device = describe(phone)
-        if device_id(device) in stations:  # the same phone by cable and by network
+        one = device_id(device)
+        if one in found.holds or one in found.busy:  # the same phone by cable and by network
+            continue
+        try:
+            found.holds[one] = until.enter_context(held(phone))
+        except DeviceBusy as error:
+            found.busy[one] = (device, error)
             continue
         runners = runners_for(phone, device, wanted, may_fetch)
-        stations[device_id(device)] = Station(target, phone, device, runners)
-    return list(stations.values())
+        found.stations.append(Station(target, phone, device, runners))
+    if found.busy and not found.stations:
+        raise next(error for _, error in found.busy.values())
+    return found
 
 
-def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) -> Plan:
+def plan_of(sweep: Sweep, models: Sequence[Model], devices: Sequence[Device]) -> Plan:
     return Plan(
         name=sweep.name,
         seed=sweep.seed,
@@ -107,7 +135,7 @@ def plan_of(sweep: Sweep, models: Sequence[Model], stations: Sequence[Station]) 
         shard=sweep.shard,
         prepare=sweep.prepare,
         trials=sweeps.plan_trials(sweep, [model.name for model in models]),
-        devices=tuple(device_id(station.device) for station in stations),
+        devices=tuple(device_id(device) for device in devices),
         versions={
             "bench": __version__,
             "python": platform.python_version(),
@@ -124,19 +152,28 @@ def skips(stations: Sequence[Station], plan: Plan) -> dict[str, int]:
     return dict(Counter(reason for reason in reasons if reason is not None))
 
 
+class OpenRun(NamedTuple):
+    """A run that is written into."""
+
+    writer: store.RunWriter
+    devices: list[Device]  # all that take part, or did
+    done: dict[str, set[str]]  # keys that are final, by device id
+
+
 def open_run(
     sweep: Sweep,
     plan: Plan,
-    stations: Sequence[Station],
+    devices: Sequence[Device],
     models: Sequence[Model],
     results: Path,
     resume: bool,
-) -> tuple[store.RunWriter, dict[str, set[str]]]:
-    """The run to write into, and the keys that are final in it, by device."""
-    ids = {device_id(station.device): station.device for station in stations}
+) -> OpenRun:
+    """A new run, or with `resume` the newest one of the sweep with what is final in it."""
+    ids = {device_id(device): device for device in devices}
     if not resume:
         by_name = {model.name: model for model in models}
-        return store.create_run(results, sweep.text, plan, ids, by_name), {i: set() for i in ids}
+        writer = store.create_run(results, sweep.text, plan, ids, by_name)
+        return OpenRun(writer, list(devices), {one: set() for one in ids})
     path = store.latest_run(results, sweep.name)
     if path is None:
         raise StoreError(
@@ -144,10 +181,15 @@ def open_run(
         )
     before = store.read_run(path)
     _refuse_other_plan(before, plan, models)
-    done: dict[str, set[str]] = {i: set() for i in {*ids, *before.devices}}
-    for trial in store.read_trials(path):
-        done[trial.device].add(trial.key)
-    return store.resume_run(path), done
+    writer = store.resume_run(path)  # first, so that nobody adds a trial after they are read
+    try:
+        done: dict[str, set[str]] = {one: set() for one in before.devices}
+        for trial in store.read_trials(path):
+            done[trial.device].add(trial.key)
+    except BaseException:
+        writer.close()
+        raise
+    return OpenRun(writer, list(before.devices.values()), done)
 
 
 def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:

@@ -11,11 +11,18 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bench import store
-from bench.device import Phone, Preparation, prepared, restore_leftovers
+from bench.device import (
+    Hold,
+    Preparation,
+    describe,
+    prepared,
+    remove_leftovers,
+    restore_leftovers,
+)
 from bench.engine.events import (
     Event,
     Outcome,
@@ -24,12 +31,13 @@ from bench.engine.events import (
     PhoneStopped,
     PhoneUnfit,
     PhoneWaited,
+    Share,
     TrialEnded,
     TrialRepeated,
     TrialStarted,
 )
 from bench.engine.prepare import Connect
-from bench.errors import BenchError, DeviceError, DeviceLost
+from bench.errors import BenchError, DeviceBusy, DeviceError, DeviceFull, DeviceLost
 from bench.records import (
     Device,
     Doubt,
@@ -58,53 +66,75 @@ class Patience(NamedTuple):
 
     return_within_s: float = 300.0  # a boot, an update of the adb server, a cable put back
     poll_s: float = 1.0
-    losses: int = 3  # a phone lost this often on one trial is given up
+    losses: int = 3  # a phone that failed this often on one trial is given up
 
 
 PATIENCE = Patience()
 
 
+def shares_of(
+    devices: Iterable[Device], present: Collection[str], plan: Plan, done: Mapping[str, set[str]]
+) -> tuple[Share, ...]:
+    """Who does what is left: each phone the plan, or all of one build of one model together.
+
+    Also phones of the run that are not present now count for what they did in it.
+    """
+    groups: dict[object, list[str]] = {}
+    for number, device in enumerate(devices):
+        known = plan.shard and device.fingerprint
+        identical = (device.fingerprint, device.model) if known else number
+        groups.setdefault(identical, []).append(device_id(device))
+    total = len(plan.trials)
+    return tuple(
+        Share(tuple(ids), total, total - len(_left(ids, plan, done)))
+        for ids in groups.values()
+        if not set(ids).isdisjoint(present)
+    )
+
+
 def workers_of(
     stations: Sequence[Station],
+    holds: Mapping[str, Hold],
+    shares: Sequence[Share],
     plan: Plan,
     models: Sequence[Model],
     done: Mapping[str, set[str]],
     connect: Connect,
     patience: Patience,
 ) -> list[_Worker]:
-    """A worker a phone; those of identical phones take their trials from one list if asked to."""
+    """A worker a phone; those of one share take their trials from one list."""
     by_name = {model.name: model for model in models}
+    by_id = {device_id(station.device): station for station in stations}
     workers = []
-    for group in groups_of(stations, shard=plan.shard):
-        ids = [device_id(station.device) for station in group]
-        todo = deque(
-            trial
-            for trial in plan.trials
-            if not any(trial_key(one, trial) in done[one] for one in ids)
-        )
-        for station in group:
-            sharing = station._replace(shared_by=len(group))
-            workers.append(_Worker(sharing, todo, by_name, plan, connect, patience))
+    for share in shares:
+        todo = deque(_left(share.devices, plan, done))
+        sharing = [one for one in share.devices if one in by_id]
+        for one in sharing:
+            station = by_id[one]._replace(shared_by=len(sharing))
+            workers.append(_Worker(station, holds[one], todo, by_name, plan, connect, patience))
     return workers
 
 
-def groups_of(stations: Sequence[Station], *, shard: bool) -> list[list[Station]]:
-    """The phones that share a plan: each by itself, or all of one build of one model."""
-    groups: dict[object, list[Station]] = {}
-    for number, station in enumerate(stations):
-        device = station.device
-        identical = (device.fingerprint, device.model) if shard and device.fingerprint else number
-        groups.setdefault(identical, []).append(station)
-    return list(groups.values())
+def _left(ids: Sequence[str], plan: Plan, done: Mapping[str, set[str]]) -> list[PlannedTrial]:
+    """The trials that none of these phones has done."""
+    return [
+        trial for trial in plan.trials if not any(trial_key(one, trial) in done[one] for one in ids)
+    ]
 
 
 def run_all(
-    workers: Sequence[_Worker], writer: store.RunWriter, on_event: Callable[[Event], None]
+    workers: Sequence[_Worker],
+    busy: Mapping[str, DeviceBusy],
+    writer: store.RunWriter,
+    on_event: Callable[[Event], None],
+    trials: int,
 ) -> Outcome:
-    """Start the workers, and write and tell what they report, until the last has ended."""
+    """Start the workers, and write and tell what they report, until the last has ended.
+
+    `busy` are phones that others hold, by device id; `trials` are to be done, theirs too.
+    """
     reports: Reports = queue.Queue()
-    shares = {id(worker.todo): len(worker.todo) for worker in workers}
-    tally = _Tally(writer, on_event, total=sum(shares.values()))
+    tally = _Tally(writer, on_event, busy, trials)
     interrupted = False
     try:
         for worker in workers:
@@ -127,6 +157,7 @@ class _Worker(threading.Thread):
     def __init__(
         self,
         station: Station,
+        hold: Hold,
         todo: deque[PlannedTrial],
         models: Mapping[str, Model],
         plan: Plan,
@@ -136,6 +167,7 @@ class _Worker(threading.Thread):
         super().__init__(name=f"phone {station.device.serial}", daemon=True)
         self.todo = todo
         self._station = station
+        self._hold = hold
         self._models = models
         self._plan = plan
         self._connect = connect
@@ -143,6 +175,8 @@ class _Worker(threading.Thread):
         self._stop_asked = threading.Event()
         self._gate = Gate(plan.fitness, pause=self._pause, on_wait=self._waits)
         self._once = Passes(plan.profile, plan.memory, plan.energy)
+        self._failures = 0  # of the phone, since a trial was done
+        self._noted: set[str] = set()
 
     def start_for(self, reports: Reports) -> None:
         """Start, and report there."""
@@ -152,38 +186,68 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         device = self._station.device
         try:
-            with self._prepared():
-                self._run_list()
+            self._run_until_done()
             if not self._stop_asked.is_set():
                 self._report(PhoneDone(device))
         except BenchError as error:
+            self._note(getattr(error, "__notes__", ()))
             if not self._stop_asked.is_set():
                 self._report(PhoneStopped(device, error))
         except BaseException as error:  # a fault of ours: the main thread shall raise it
             self._report(error)
+        finally:
+            self._hold.release()
+
+    def _run_until_done(self) -> None:
+        """All of the list; a phone that fails in the middle is begun with anew, in all steps."""
+        while True:
+            try:
+                with self._prepared():
+                    self._run_list()
+                return
+            except (DeviceFull, DeviceBusy):
+                raise  # nothing that waiting would cure
+            except DeviceError as error:
+                self._failures += 1
+                if self._failures >= self._patience.losses or self._stop_asked.is_set():
+                    raise
+                self._report(PhoneWaited(self._station.device, str(error)))
+                self._reconnect(error)
+                if self._stop_asked.is_set():  # abort() may have met the old connection
+                    raise
 
     @contextlib.contextmanager
     def _prepared(self) -> Iterator[None]:
-        """The phone's settings as the sweep wants them; a killed host's are put back first."""
-        phone, device = self._station.phone, self._station.device
+        """The phone without traces of a killed bench, and with settings as the sweep wants them.
+
+        We hold it, so what was left there is of nobody who lives, and of ours after a failure.
+        """
+        phone = self._station.phone
         wanted = Preparation(**dict.fromkeys(self._plan.prepare, True))
-        notes = list(restore_leftovers(phone))
-        with prepared(phone, wanted) as applied:
-            notes += [*applied.changed, *applied.refused]
-            for note in notes:
-                self._report(PhoneNoted(device, note))
+        self._note(remove_leftovers(phone))
+        self._note(restore_leftovers(phone, by_force=True))
+        with prepared(phone, wanted, self._hold.owner) as applied:
+            self._note([*applied.changed, *applied.refused])
             yield
-        for note in applied.left:
-            self._report(PhoneNoted(device, note))
+        self._note(applied.left)
+
+    def _note(self, notes: Sequence[str]) -> None:
+        """Tell each once: a phone that comes back often is prepared as often."""
+        for note in notes:
+            if note not in self._noted:
+                self._noted.add(note)
+                self._report(PhoneNoted(self._station.device, note))
 
     def _run_list(self) -> None:
         while (planned := self._next()) is not None:
             self._report(TrialStarted(self._station.device, planned))
             try:
-                self._report(self._run_until_kept(planned))
+                ended = self._run(planned)
             except BaseException:
                 self.todo.appendleft(planned)  # another phone that shares the list may do it
                 raise
+            self._failures = 0
+            self._report(ended)
 
     def _next(self) -> PlannedTrial | None:
         if self._stop_asked.is_set():
@@ -198,28 +262,20 @@ class _Worker(threading.Thread):
         self._stop_asked.set()
         self._station.phone.interrupt()
 
-    def _run_until_kept(self, planned: PlannedTrial) -> Ended:
-        """One trial, tried again when the phone goes away in the middle and comes back."""
-        lost = 0
-        while True:
-            try:
-                return run_trial(
-                    self._station,
-                    planned,
-                    self._models[planned.model],
-                    self._plan.precision,
-                    self._gate,
-                    self._passes(planned),
-                    on_try=lambda ended, why: self._report(Tried(ended, why)),
-                )
-            except DeviceLost as error:
-                lost += 1
-                if lost == self._patience.losses or self._stop_asked.is_set():
-                    raise
-                self._report(PhoneWaited(self._station.device, str(error)))
-                self._station = self._station._replace(phone=self._reconnect(error))
-                if self._stop_asked.is_set():  # abort() may have met the old connection
-                    raise
+    def _run(self, planned: PlannedTrial) -> Ended:
+        """One trial, on a phone that nobody else has used meanwhile."""
+        self._hold.check()
+        ended = run_trial(
+            self._station,
+            planned,
+            self._models[planned.model],
+            self._plan.precision,
+            self._gate,
+            self._passes(planned),
+            on_try=lambda ended, why: self._report(Tried(ended, why)),
+        )
+        self._hold.check()
+        return ended
 
     def _passes(self, planned: PlannedTrial) -> Passes:
         """Once a cell: most with the first repetition, the hottest with the last one."""
@@ -236,11 +292,18 @@ class _Worker(threading.Thread):
         if self._stop_asked.wait(seconds):
             raise DeviceError("the sweep was stopped while the phone was waited for.")
 
-    def _reconnect(self, lost: DeviceLost) -> Phone:
+    def _reconnect(self, lost: DeviceError) -> None:
+        """Wait until the phone answers again, and is still ours."""
         give_up_at = time.monotonic() + self._patience.return_within_s
         while not self._stop_asked.wait(self._patience.poll_s):
             try:
-                return self._connect(self._station.target)
+                phone = self._connect(self._station.target)
+                self._station = self._station._replace(phone=phone)
+                self._hold.confirm(phone)
+                self._recognize()
+                return
+            except DeviceBusy:
+                raise
             except DeviceError as error:
                 if time.monotonic() > give_up_at:
                     raise DeviceLost(
@@ -250,18 +313,28 @@ class _Worker(threading.Thread):
                     ) from error
         raise lost
 
+    def _recognize(self) -> None:
+        """An address that another phone has now must not lend it the name of the first."""
+        found = device_id(describe(self._station.phone))
+        if found != device_id(self._station.device):
+            raise DeviceError(f"{self._station.target!r} leads to another phone now, {found!r}.")
+
 
 class _Tally:
     """Writes every trial as it ends, passes events on, and counts."""
 
     def __init__(
-        self, writer: store.RunWriter, on_event: Callable[[Event], None], total: int
+        self,
+        writer: store.RunWriter,
+        on_event: Callable[[Event], None],
+        busy: Mapping[str, DeviceBusy],
+        total: int,
     ) -> None:
         self._writer = writer
         self._on_event = on_event
         self._total = total
         self._counts = {"ok": 0, "failed": 0, "skipped": 0}
-        self._stopped: dict[str, BenchError] = {}
+        self._stopped: dict[str, BenchError] = dict(busy)
         self._devices: dict[str, Device] = {}
 
     def take(self, reports: Reports, phones: int) -> None:
