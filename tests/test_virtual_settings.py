@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -127,6 +129,7 @@ def test_the_screen_and_the_plug_show_in_dumpsys_power(adb: Adb, phone: VirtualP
         return dict(line.strip().split("=", 1) for line in lines if "=" in line)
 
     adb.out(phone, "settings put global stay_on_while_plugged_in 3; input keyevent 223")
+    adb.out(phone, "dumpsys battery set usb 1")
     asleep = power()
     assert (asleep["mWakefulness"], asleep["Display Power: state"]) == ("Asleep", "OFF")
     assert (asleep["mStayOn"], asleep["mPlugType"]) == ("true", "2")
@@ -134,21 +137,74 @@ def test_the_screen_and_the_plug_show_in_dumpsys_power(adb: Adb, phone: VirtualP
     awake = power()
     assert (awake["mWakefulness"], awake["mWakefulnessRaw"]) == ("Awake", "1")
     assert (awake["mStayOn"], awake["mIsPowered"], awake["mPlugType"]) == ("false", "false", "0")
+    adb.out(phone, "dumpsys battery set ac 1")
+    assert (power()["mStayOn"], power()["mPlugType"]) == ("true", "1")
     adb.out(phone, "dumpsys battery reset")
-    assert power()["mStayOn"] == "true"
+    assert power()["mStayOn"] == "false"
 
 
 def test_a_battery_that_was_set_says_so_until_reset(adb: Adb, phone: VirtualPhone) -> None:
-    told = adb.out(phone, "dumpsys battery")
-    set_to = adb.out(
-        phone, "dumpsys battery set level 5; cmd battery set -f temp 451; dumpsys battery"
-    )
-    assert set_to == (
+    def battery() -> str:
+        """Without what the gauge says, which is never still."""
+        dump = adb.out(phone, "dumpsys battery")
+        return re.sub(r"(?m)^  (current now|voltage): .*\n", "", dump)
+
+    told = battery()
+    adb.out(phone, "dumpsys battery set level 5; cmd battery set -f temp 451")
+    assert battery() == (
         told.replace("state:\n", "state:\n  (UPDATES STOPPED -- use 'reset' to restart)\n", 1)
         .replace("  level: 93\n", "  level: 5\n")
         .replace("  temperature: 312\n", "  temperature: 451\n")
     )
-    assert adb.out(phone, "dumpsys battery reset; dumpsys battery") == told
+    adb.out(phone, "dumpsys battery reset")
+    assert battery() == told
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "idle"),
+    [
+        ("midrange", "dumpsys battery | grep 'current now'", -214),
+        ("small", "cat /sys/class/power_supply/battery/current_now", -287_000),
+    ],
+)
+def test_the_battery_gives_more_while_a_program_computes(
+    adb: Adb, phone: VirtualPhone, name: str, read: str, idle: int
+) -> None:
+    def share_of_idle() -> float:
+        return int(adb.out(other, read).split()[-1]) / idle
+
+    def becomes(true: Callable[[float], bool]) -> bool:
+        give_up_at = time.monotonic() + 20
+        while not true(share_of_idle()):
+            if time.monotonic() > give_up_at:
+                return False
+            time.sleep(0.1)
+        return True
+
+    with adb.booted(name, fidelity=phone.fidelity) as other:
+        assert 0.9 < share_of_idle() < 1.1
+        with adb.start("-s", other.serial, "shell", "while :; do :; done") as spinning:
+            assert becomes(lambda share: share > 1.2)
+            spinning.kill()
+        assert becomes(lambda share: 0.9 < share < 1.1)
+
+
+def test_heat_and_the_gauge_share_the_dump(adb: Adb, phone: VirtualPhone) -> None:
+    def told(key: str) -> int:
+        (line,) = re.findall(rf"(?m)^  {key}: (-?\d+)$", adb.out(phone, "dumpsys battery"))
+        return int(line)
+
+    cool = told("temperature")
+    virtual.fault(phone, "heat", rise_c=20, over_ms=0)
+    give_up_at = time.monotonic() + 10
+    seen = set()
+    while time.monotonic() < give_up_at and len(seen) < 3:
+        time.sleep(0.1)
+        seen.add(told("current now"))
+        assert told("temperature") == cool + 100
+    assert len(seen) == 3, "the gauge went on"
+    virtual.fault(phone, "clear")
+    assert told("temperature") == cool
 
 
 def test_a_thermal_status_can_be_pretended(adb: Adb, phone: VirtualPhone) -> None:

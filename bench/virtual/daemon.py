@@ -208,6 +208,7 @@ class _Supervisor:
             properties=properties,
             features=chosen.features if options.features is None else options.features,
             disk_mb=options.disk_mb or chosen.disk_mb,
+            drain=chosen.drain,
             listener=self._listener,
             control=control.listen(self._where, self._port),
             refusal=refusal,

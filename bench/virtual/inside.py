@@ -20,6 +20,7 @@ from bench.records import Record, encode
 from bench.virtual import control, faults, folder, linux, namespace, settings
 from bench.virtual.emulation import Emulator, starts_by_itself
 from bench.virtual.phone import Phone
+from bench.virtual.profile import Drain
 from bench.virtual.tree import HOME, Entry, Fidelity
 from bench.virtual.world import World
 
@@ -35,6 +36,7 @@ class Plan:
     properties: dict[str, str]
     features: tuple[str, ...]
     disk_mb: int
+    drain: Drain | None
     listener: socket.socket
     control: socket.socket
     refusal: str | None  # why the world is reduced
@@ -93,7 +95,7 @@ def _enter(plan: Plan) -> World:
 
 
 async def _serve(plan: Plan, world: World, report_fd: int, hold_fd: int) -> None:
-    phone = Phone(world, plan.properties, plan.features, plan.listener)
+    phone = Phone(world, plan.properties, plan.features, plan.listener, plan.drain)
     ended = asyncio.Event()
     asyncio.get_running_loop().add_reader(hold_fd, ended.set)
     await phone.listen()

@@ -6,11 +6,12 @@ import asyncio
 import socket
 from contextlib import suppress
 
-from bench.virtual import faults, protocol, settings, shell
+from bench.virtual import faults, power, protocol, settings, shell
 from bench.virtual.boot import Boot
 from bench.virtual.connection import Connection, Service, Stream
 from bench.virtual.faults import Faults
 from bench.virtual.processes import Processes
+from bench.virtual.profile import Drain
 from bench.virtual.sync import SyncService
 from bench.virtual.world import World
 
@@ -24,8 +25,10 @@ class Phone:
         properties: dict[str, str],
         features: tuple[str, ...],
         listener: socket.socket,
+        drain: Drain | None,
     ) -> None:
         self.world = world
+        self._drain = drain
         self.processes = Processes()
         self.faults = Faults(self)
         self.banner = protocol.banner(properties, features)
@@ -40,6 +43,10 @@ class Phone:
         """Begin to serve."""
         self.processes.watch()
         self._counting = asyncio.create_task(self._boot.count())
+        if self._drain is not None:
+            self._draining = asyncio.create_task(
+                power.follow(self.world, self.processes, self._drain)
+            )
         await self._serve()
 
     def cut(self) -> None:

@@ -16,6 +16,7 @@ from bench.virtual import procstat
 
 _HANGUP_SECONDS = 0.3  # how long a command may take to obey SIGHUP before it is killed
 _WATCH_SECONDS = 0.02  # between two looks for a process
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _ROUNDS = 20  # a session that still forks while it is killed is killed again
 
 
@@ -86,6 +87,11 @@ class Processes:
         for pid in self._exits:
             with suppress(ProcessLookupError):
                 os.killpg(pid, number)
+
+    def cpu_s(self) -> dict[int, float]:
+        """Processor seconds that each running command has used so far, by its process id."""
+        stats = ((pid, procstat.read(pid)) for pid in self._exits)
+        return {pid: stat.cpu_ticks / _TICKS_PER_S for pid, stat in stats if stat is not None}
 
     async def kill_seen(self, pattern: str, after_s: float) -> None:
         """Wait for a process whose command line holds `pattern`, and kill it `after_s` later.

@@ -13,6 +13,7 @@ class ProcStat(NamedTuple):
     parent: int
     session: int
     start_ticks: int  # since boot; a reused pid has another
+    cpu_ticks: int  # that it has used, with children that it has waited for
 
 
 def read(pid: int | str) -> ProcStat | None:
@@ -23,7 +24,13 @@ def read(pid: int | str) -> ProcStat | None:
         return None
     # "pid (name) state ppid pgrp session ..."; the name may hold anything, even ")"
     fields = text.rpartition(")")[2].split()
-    return ProcStat(fields[0] not in ("Z", "X"), int(fields[1]), int(fields[3]), int(fields[19]))
+    return ProcStat(
+        alive=fields[0] not in ("Z", "X"),
+        parent=int(fields[1]),
+        session=int(fields[3]),
+        start_ticks=int(fields[19]),
+        cpu_ticks=sum(map(int, fields[11:15])),
+    )
 
 
 def pids() -> list[int]:

@@ -53,6 +53,14 @@ class ThermalZone(Record, frozen=True, kw_only=True):
     temp: str
 
 
+class Drain(Record, frozen=True, kw_only=True):
+    """What the battery gives, where the profile's phone tells it in numbers that move."""
+
+    idle_ma: float
+    core_ma: float  # more for each core that is kept busy
+    ohms: float  # of the battery, whose voltage falls with the current
+
+
 class Profile(Record, frozen=True, kw_only=True):
     """One phone's looks. Nothing in it can hide that the phone is virtual."""
 
@@ -65,6 +73,7 @@ class Profile(Record, frozen=True, kw_only=True):
     zones: tuple[ThermalZone, ...]
     power_supply: dict[str, str] = {}
     power_supply_readable: bool = False
+    drain: Drain | None = None  # None: what the profile tells of its battery stands still
     dumpsys: dict[str, str]  # what `dumpsys NAME` prints
     settings: dict[Literal["system", "secure", "global"], dict[str, str]] = {}
     # What `cmd power set-fixed-performance-mode-enabled` does: Power HALs from before AIDL
