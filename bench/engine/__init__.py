@@ -24,6 +24,7 @@ from bench.engine.events import (
 )
 from bench.engine.prepare import (
     Connect,
+    host_check_of,
     make_models,
     model_cache,
     open_run,
@@ -67,7 +68,7 @@ def run_sweep(
     results: Path = Path("results"),
     resume: bool = False,
     may_fetch: MayFetch = lambda abi: False,
-    host_runtime: HostRuntime = "ai-edge-litert",
+    host_runtime: HostRuntime | None = "ai-edge-litert",
     patience: Patience = PATIENCE,
     on_event: Callable[[Event], None] = lambda event: None,
 ) -> Outcome:
@@ -75,10 +76,12 @@ def run_sweep(
 
     With `resume` the newest run of this sweep goes on, else a new run begins. A LiteRT library
     that a phone needs is downloaded if `may_fetch` says so of its ABI, else RuntimeMissing.
-    The host runtime is what quantized models are checked with before anything is measured.
+    The host runtime is what quantized models are checked with before anything is measured, and
+    what the outputs of phones are held against; None: neither.
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
     models = make_models(sweep, host_runtime)
+    host = host_check_of(sweep, models, host_runtime)
     with contextlib.ExitStack() as until:
         phones = reach_phones(targets, connect, sweep.runner, may_fetch, until)
         plan = plan_of(sweep, models, phones.devices)
@@ -99,8 +102,9 @@ def run_sweep(
         )
         for device, error in phones.busy.values():
             on_event(PhoneStopped(device, error))
+        stations = [station._replace(host=host) for station in phones.stations]
         workers = workers_of(
-            phones.stations, phones.holds, shares, plan, models, run.done, connect, patience
+            stations, phones.holds, shares, plan, models, run.done, connect, patience
         )
         busy = {one: error for one, (_, error) in phones.busy.items()}
         left = sum(share.total - share.done for share in shares)

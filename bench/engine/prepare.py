@@ -22,6 +22,8 @@ from bench.errors import DeviceBusy, ModelError, StoreError, UsageError
 from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station, why_skipped
+from bench.trial.host_check import NO_HOST_CHECK, HostCheck
+from bench.zoo.reference import reference
 
 if TYPE_CHECKING:
     from bench.zoo.host import HostRuntime
@@ -57,6 +59,19 @@ def _checked(spec: ModelSpec, model: Model, host_runtime: HostRuntime | None) ->
     directory = model_cache()
     check = zoo.verify(model, zoo.realize(parent, directory), host_runtime, directory=directory)
     return msgspec.structs.replace(model, check=check)
+
+
+def host_check_of(
+    sweep: Sweep, models: Sequence[Model], host_runtime: HostRuntime | None
+) -> HostCheck:
+    """What this computer computes for each model, before a phone is measured: a virtual one runs
+    here, and would be disturbed. benchmark_model tells no outputs."""
+    if host_runtime is None or sweep.runner == "benchmark_model":
+        return NO_HOST_CHECK
+    right = [model for model in models if model.check is None or model.check.ok]
+    return HostCheck(
+        {one.sha256: reference(one, host_runtime, directory=model_cache()) for one in right}
+    )
 
 
 @contextlib.contextmanager
