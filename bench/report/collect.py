@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from bench.frame.cells import Cell, Done, pool_cells
-from bench.frame.trials import AnyPath, read_runs
-from bench.records import Config, Device, device_id
+from bench.frame.trials import AnyPath, earlier_tries, read_runs
+from bench.records import Config, Device, Trial, device_id
 from bench.report import text
 from bench.store import Run
 
@@ -19,6 +20,16 @@ class Collection(NamedTuple):
     cells: Sequence[Cell]
     devices: Sequence[Device]  # phones first, then virtual ones
     configs: Sequence[Config]
+    tries: Mapping[tuple[Path, str], Sequence[Trial]] = {}  # that another followed, by run and key
+
+    def tries_of(self, done: Done) -> Sequence[Trial]:
+        """The tries that a trial followed."""
+        return self.tries.get((done.run, done.trial.key), ())
+
+    @property
+    def all_tries(self) -> list[Trial]:
+        """Every try that another followed."""
+        return [trial for tries in self.tries.values() for trial in tries]
 
     @property
     def done(self) -> list[Done]:
@@ -58,6 +69,7 @@ def collect(path: AnyPath | Iterable[AnyPath]) -> Collection:
         cells=sorted(cells, key=_place),
         devices=sorted(devices.values(), key=lambda d: (d.virtual, d.model or d.serial, d.serial)),
         configs=sorted({cell.config for cell in cells}, key=_config_place),
+        tries={(run.path, key): tries for run in runs for key, tries in earlier_tries(run).items()},
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from bench.doubts import IN_TITLE
 from bench.frame.cells import Cell
 from bench.records import Trial
 from bench.report import text
@@ -16,7 +17,7 @@ class Place(NamedTuple):
     """Where something occurred."""
 
     cell: Cell
-    trial: Trial
+    trial: Trial | None  # None: all its trials together
     message: str
 
 
@@ -31,6 +32,12 @@ class Finding(NamedTuple):
     @property
     def shown(self) -> tuple[Place, ...]:
         return self.places[:MOST_PLACES]
+
+    @property
+    def counted(self) -> str:
+        """In how many trials, or cells whose trials show it together, it occurred."""
+        noun = "trial" if all(place.trial for place in self.places) else "cell"
+        return text.counted(len(self.places), noun)
 
     @property
     def more(self) -> int:
@@ -56,8 +63,9 @@ def doubts(cells: Iterable[Cell]) -> list[Finding]:
     """Doubts by kind and cure; the most frequent first."""
     found: dict[tuple[str, str], list[Place]] = {}
     for cell in cells:
-        for trial in cell.trials:
-            for doubt in trial.doubts:
+        of_trials = [(trial, doubt) for trial in cell.trials for doubt in trial.doubts]
+        for trial, doubt in [*of_trials, *((None, doubt) for doubt in cell.doubts)]:
+            if doubt.kind not in IN_TITLE:
                 message = text.clean(doubt.message, text.PROSE_LIMIT)
                 place = Place(cell, trial, message)
                 found.setdefault((doubt.kind, doubt.cure), []).append(place)

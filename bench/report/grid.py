@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from bench.frame.cells import Cell
-from bench.records import Measured, Model, Published, Reported, device_id
+from bench.records import Published, device_id
 from bench.report import tables, text
 from bench.report.collect import Collection
-from bench.report.tables import Entry, Level, Row
-
-
-class Head(NamedTuple):
-    """A column."""
-
-    key: str
-    label: str
-    unit: str = ""
-    note: str = ""
-    numeric: bool = True
-    minor: Literal["", "narrow", "always"] = ""  # when hidden at first, to be brought back
-
-
-class Value(NamedTuple):
-    """What stands in a row under one head."""
-
-    shown: str
-    number: float | None = None  # what to sort by; None: by what is shown
-    detail: str = ""  # smaller, beside it
-    best: bool = False
-    link: str = ""  # id of what it is made of
-    flag: str = ""  # a reason for care, in words
-    note: str = ""
-    name: bool = False  # a foreign string
-    bad: bool = False  # not measured though asked for
+from bench.report.device_columns import DeviceColumn, device_columns, device_values
+from bench.report.model_columns import Notes, Own, measured_with, model_columns
+from bench.report.tables import Level, Row
+from bench.report.values import Head, Value
 
 
 class Group(NamedTuple):
@@ -77,27 +54,6 @@ class Grid(NamedTuple):
         return any(len(set(level)) > 1 for level in names) and len(names) > 1
 
 
-_ON_DEVICE = (
-    Head("median", "Median latency", "ms", "and its 95 % interval over all repetitions"),
-    Head("first", "First inference", "ms", "the first after compiling"),
-    Head(
-        "rate",
-        "Per second",
-        "",
-        "inferences, which are images for a model that takes one",
-        minor="always",
-    ),
-    Head(
-        "efficiency",
-        "MMACs/ms",
-        "",
-        "million MACs a millisecond: how well the phone is used",
-        minor="always",
-    ),
-    Head("memory", "Peak memory", "MiB", "highest resident set of the process, all repetitions"),
-)
-
-
 def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int, str]) -> Grid:
     """The table of a collection; `anchors` tells, by cell, where its trials are told."""
     measured_on = {cell.device_id for cell in collection.cells}
@@ -105,11 +61,12 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
     titles = collection.titles
     levels = tables.comparison(collection.cells, devices, chosen)
     rows = [row for level in levels for row in level.rows]
-    own = tuple(_own_columns(rows))
+    own = tuple(model_columns(rows))
+    each = device_columns(collection.cells)
     notes = Notes(
         sources=tuple(dict.fromkeys(r.published.source for r in rows if r.published)),
         measured_with=tuple(
-            dict.fromkeys(_measured_with(r.model.measured) for r in rows if r.model.measured)
+            dict.fromkeys(measured_with(r.model.measured) for r in rows if r.model.measured)
         ),
     )
     return Grid(
@@ -118,128 +75,27 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
             *(
                 head._replace(key=f"{head.key}-{n}", minor=head.minor if len(devices) > 1 else "")
                 for n in range(len(devices))
-                for head in _ON_DEVICE
+                for head, _ in each
             ),
         ),
         own=len(own),
         groups=tuple(
-            Group(titles[device_id(device)], device_id(device), device.virtual, len(_ON_DEVICE))
+            Group(titles[device_id(device)], device_id(device), device.virtual, len(each))
             for device in devices
         ),
-        levels=tuple(_level(level, own, notes, anchors) for level in levels),
+        levels=tuple(_level(level, own, each, notes, anchors) for level in levels),
         sources=notes.sources,
         measured_with=notes.measured_with,
     )
 
 
-class Notes(NamedTuple):
-    """Where errors come from, in the order of their numbers."""
-
-    sources: tuple[str, ...]
-    measured_with: tuple[str, ...]
-
-
-Own = tuple[Head, Callable[[Row, Notes], Value]]
-
-
-def _own_columns(rows: Sequence[Row]) -> Iterator[Own]:
-    """Columns that belong to no device, but for those that would tell nothing."""
-    yield (
-        Head("model", "Model", numeric=False),
-        lambda r, _: Value(
-            text.clean(r.model.name), note=_whole(r.model.name), name=True, flag=_check(r.model)
-        ),
-    )
-    if len({row.model.quantization for row in rows}) > 1:
-        yield Head("quantization", "Quantization", numeric=False), _quantization
-    if len({row.config.threads for row in rows}) > 1:
-        yield Head("threads", "Threads"), lambda r, _: _number(r.config.threads, str)
-    if len({row.config.delegate for row in rows}) > 1:
-        yield Head("delegate", "Delegate", numeric=False), lambda r, _: Value(r.config.delegate)
-    if len({row.config.affinity for row in rows}) > 1:
-        yield Head("affinity", "Cores", numeric=False), lambda r, _: Value(r.config.affinity)
-    if len({row.config.xnnpack for row in rows}) > 1:
-        yield Head("xnnpack", "XNNPACK", numeric=False), lambda r, _: Value(r.config.xnnpack)
-    yield Head("macs", "Complexity", "million MACs", "the papers’ MFLOPs"), _complexity
-    yield (
-        Head("params", "Parameters", "million", minor="narrow"),
-        lambda r, _: _number(r.model.params, text.millions),
-    )
-    yield (
-        Head("size", "Size", "MB", minor="narrow"),
-        lambda r, _: _number(r.model.size_bytes, text.megabytes),
-    )
-    if any(row.published for row in rows):
-        yield Head("error", "Published top-1 error", "%", "printed by others, not measured"), _error
-    if any(row.delta_pct is not None for row in rows):
-        yield (
-            Head("delta", "Δ error", "points", "lower than the MobileNet v1 of its complexity"),
-            _delta,
-        )
-    if any(row.model.measured for row in rows):
-        yield (
-            Head("measured", "Measured top-1 error", "%", "of this very file, as its sweep tells"),
-            _measured,
-        )
-
-
-def _quantization(row: Row, _: Notes) -> Value:
-    return Value(text.clean(row.model.quantization or text.NONE))
-
-
-def _complexity(row: Row, _: Notes) -> Value:
-    if row.model.macs is None:
-        why = row.model.not_countable or "not counted"
-        return Value(text.NONE, note=text.clean(why, text.PROSE_LIMIT))
-    return _number(row.model.macs, text.millions)
-
-
-def _error(row: Row, notes: Notes) -> Value:
-    if row.published is None:
-        return Value(text.NONE)
-    number = notes.sources.index(row.published.source) + 1
-    return Value(
-        f"{row.published.top1_error_pct:.1f}",
-        row.published.top1_error_pct,
-        detail=f"[{number}]",
-        best=row.best_error,
-        link=f"source-{number}",
-        note=text.clean(row.published.source, text.PROSE_LIMIT),
-    )
-
-
-def _delta(row: Row, _: Notes) -> Value:
-    if row.delta_pct is None or row.pair is None:
-        return Value(text.NONE)
-    pair = text.clean(row.pair.name)
-    return Value(
-        text.signed(row.delta_pct),
-        row.delta_pct,
-        note=f"against {pair}, {text.millions(row.pair.macs)} million MACs",
-    )
-
-
-def _measured(row: Row, notes: Notes) -> Value:
-    measured = row.model.measured
-    if measured is None:
-        return Value(text.NONE)
-    told = _measured_with(measured)
-    number = notes.measured_with.index(told) + 1
-    return Value(
-        f"{measured.top1_error_pct:.2f}",
-        measured.top1_error_pct,
-        detail=f"[m{number}]",
-        best=row.best_measured,
-        link=f"measured-{number}",
-        note=told,
-    )
-
-
-def _measured_with(measured: Measured) -> str:
-    return f"on {text.clean(measured.dataset, 200)}, with {text.clean(measured.runtime, 200)}"
-
-
-def _level(level: Level, own: Sequence[Own], notes: Notes, anchors: dict[int, str]) -> GridLevel:
+def _level(
+    level: Level,
+    own: Sequence[Own],
+    each: Sequence[DeviceColumn],
+    notes: Notes,
+    anchors: dict[int, str],
+) -> GridLevel:
     return GridLevel(
         title=f"About {text.significant(level.macs / 1e6, 2)} million MACs"
         if level.macs
@@ -248,7 +104,7 @@ def _level(level: Level, own: Sequence[Own], notes: Notes, anchors: dict[int, st
             GridRow(
                 values=(
                     *(value(row, notes) for _, value in own),
-                    *(v for entry in row.entries for v in _on_device(entry, anchors)),
+                    *(v for entry in row.entries for v in device_values(entry, each, anchors)),
                 ),
                 facets=_facets(row),
             )

@@ -90,6 +90,11 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{max(digits - whole, 0)}f}" if abs(value) >= 0.01 else f"{value:.{digits}g}"
 
 
+def ratio(value: float) -> str:
+    """By how much something is multiplied."""
+    return f"{value:.2f}"
+
+
 def counted(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,4 +1,4 @@
-"""What each cell is made of: samples drawn in order, and a column of facts a trial."""
+"""What each cell is made of: every start with its samples in order, and facts of each trial."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench import stats
+from bench.doubts import IN_TITLE
 from bench.frame.cells import Cell, Done
-from bench.records import Doubt, Measurement, OpTime, Reported, Trial
+from bench.records import Doubt, Measurement, OpTime, Trial
 from bench.report import text
 from bench.report.collect import Collection
-from bench.report.states import states
+from bench.report.courses import Course, courses
+from bench.report.facts import facts
 
 WIDTH, HEIGHT = 640, 56  # of a strip; it is stretched to the page's width
 FEWEST_DOTS, MOST_DOTS, ALL_DOTS = 40, 400, 60_000  # of a strip, and of all strips together
-
-MOST_KINDS = 4  # types of operators that are told of a trial
+MOST_COURSES = 300  # starts whose clocks and temperatures are drawn
 MOST_OPS = 8  # operators that are told of a cell
 
 
@@ -28,13 +29,15 @@ class Strip(NamedTuple):
     every: int  # one of so many samples is drawn
 
 
-class TrialTrace(NamedTuple):
-    """One trial of a cell."""
+class Start(NamedTuple):
+    """One start of the runner: a trial, or a try that another followed."""
 
-    done: Done
+    trial: Trial
     title: str
-    log: str
+    log: str  # of a trial
     strip: Strip | None
+    courses: Sequence[Course]
+    doubts: Sequence[Doubt] = ()  # of a try; a trial's stand below
 
 
 class Operator(NamedTuple):
@@ -54,7 +57,8 @@ class CellTrace(NamedTuple):
     cell: Cell
     low_us: float  # bounds of the strips
     high_us: float
-    trials: tuple[TrialTrace, ...]
+    starts: tuple[Start, ...]
+    titles: tuple[str, ...]  # of the trials
     facts: tuple[tuple[str, tuple[str, ...]], ...]  # what, and its value for each trial
     doubts: tuple[tuple[Doubt, str], ...]  # with the trials they are of
     argvs: tuple[tuple[str, ...], ...]  # without those that are equal
@@ -64,30 +68,60 @@ class CellTrace(NamedTuple):
 
 def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrace]:
     """The traces of all cells, in the table's order."""
-    dots = max(FEWEST_DOTS, min(MOST_DOTS, ALL_DOTS // max(len(collection.done), 1)))
+    pencil = _Pencil(collection)
     for cell in collection.cells:
-        low_us, high_us = _bounds(cell)
-        strips = {
-            id(done): strip(done.trial.measurement, low_us, high_us, dots)
-            for done in cell.done
-            if done.trial.measurement is not None
-        }
         profile = next((trial.ops for trial in cell.trials if trial.ops), ())
         several_runs = len({done.run for done in cell.done}) > 1
+        titles = [_title(done, several_runs=several_runs) for done in cell.done]
+        tries = [collection.tries_of(done) for done in cell.done]
+        bounds = _bounds([trial for one in tries for trial in one] + list(cell.trials))
         yield CellTrace(
             anchor=anchors[id(cell)],
             cell=cell,
-            low_us=low_us,
-            high_us=high_us,
-            trials=tuple(
-                _trial(done, strips.get(id(done)), several_runs=several_runs) for done in cell.done
+            low_us=bounds[0],
+            high_us=bounds[1],
+            starts=tuple(
+                start
+                for done, title, earlier in zip(cell.done, titles, tries, strict=True)
+                for start in pencil.starts(done, title, earlier, bounds)
             ),
-            facts=tuple(_facts(cell.trials)),
-            doubts=tuple(_doubts(cell.done, several_runs=several_runs)),
+            titles=tuple(titles),
+            facts=tuple(facts(cell.trials)),
+            doubts=tuple(_doubts(cell, titles)),
             argvs=tuple(dict.fromkeys(trial.argv for trial in cell.trials if trial.argv)),
             operators=tuple(_slowest(profile)),
             operators_of=len(profile),
         )
+
+
+class _Pencil:
+    """Draws starts, each with as much detail as the page has room for."""
+
+    def __init__(self, collection: Collection) -> None:
+        starts = [*(done.trial for done in collection.done), *collection.all_tries]
+        self._dots = max(FEWEST_DOTS, min(MOST_DOTS, ALL_DOTS // max(len(starts), 1)))
+        doubtful = sum(1 for trial in starts if _is_doubtful(trial))
+        self._plots = self._left = min(doubtful, MOST_COURSES)
+
+    def starts(
+        self, done: Done, title: str, tries: Sequence[Trial], bounds: tuple[float, float]
+    ) -> Iterator[Start]:
+        """The tries of a trial, and the trial itself."""
+        for trial in tries:
+            which = f"{title}, try {trial.tries} of {done.trial.tries}"
+            yield self._start(trial, which, bounds)._replace(doubts=trial.doubts)
+        last = f", try {done.trial.tries}, which counts" if done.trial.tries > 1 else ""
+        log = text.clean(f"{done.run.name}/logs/{done.trial.key}.txt", 160)
+        yield self._start(done.trial, title + last, bounds)._replace(log=log)
+
+    def _start(self, trial: Trial, title: str, bounds: tuple[float, float]) -> Start:
+        measured = trial.measurement
+        drawn = strip(measured, *bounds, self._dots) if measured else None
+        shown: Sequence[Course] = ()
+        if self._left and _is_doubtful(trial):
+            self._left -= 1
+            shown = courses(trial.series, self._plots)
+        return Start(trial, title, "", drawn, shown)
 
 
 def strip(measured: Measurement, low_us: float, high_us: float, most_dots: int) -> Strip:
@@ -111,96 +145,20 @@ def strip(measured: Measurement, low_us: float, high_us: float, most_dots: int) 
     return Strip(dots(warmups, 0), dots(drawn, len(warmups)), band, every)
 
 
-def _trial(done: Done, drawn: Strip | None, *, several_runs: bool) -> TrialTrace:
-    return TrialTrace(
-        done=done,
-        title=_title(done, several_runs=several_runs),
-        log=text.clean(f"{done.run.name}/logs/{done.trial.key}.txt", 160),
-        strip=drawn,
-    )
-
-
 def _up(us: float, low_us: float, high_us: float) -> float:
     share = (us - low_us) / (high_us - low_us) if high_us > low_us else 0.5
     return 4 + (HEIGHT - 8) * (1 - min(max(share, 0), 1))
 
 
-def _bounds(cell: Cell) -> tuple[float, float]:
-    """One scale for all repetitions, so that they can be compared; warm-ups may leave it."""
-    samples = [us for measured in cell.measurements for us in measured.samples_us]
+def _bounds(trials: Sequence[Trial]) -> tuple[float, float]:
+    """One scale for all starts of a cell, so that they compare; warm-ups may leave it."""
+    samples = [us for t in trials if t.measurement for us in t.measurement.samples_us]
     return (min(samples), max(samples)) if samples else (0.0, 0.0)
 
 
 def _title(done: Done, *, several_runs: bool) -> str:
     title = f"Repetition {done.trial.repetition}"
     return f"{title} of {text.clean(done.run.name, 40)}" if several_runs else title
-
-
-def _facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Rows of facts, those left out that no trial tells."""
-    told = [
-        {
-            "ended": trial.status,
-            **(_measured(trial.measurement) if trial.measurement else {}),
-            **(_reported(trial.reported) if trial.reported else {}),
-            **_operators(trial.ops),
-            **states(trial.state_before, trial.state_after),
-            **_origin(trial),
-        }
-        for trial in trials
-    ]
-    for what in dict.fromkeys(key for facts in told for key in facts):
-        yield what, tuple(facts.get(what, text.NONE) for facts in told)
-
-
-def _measured(measured: Measurement) -> dict[str, str]:
-    samples, interval = measured.samples_us, stats.median_interval(measured.samples_us)
-    ms = text.milliseconds
-    return {
-        "median, ms": ms(stats.median(samples)),
-        "its 95 % interval, ms": f"{ms(interval.low)}–{ms(interval.high)}"
-        if interval
-        else text.NONE,
-        "90th percentile, ms": ms(stats.percentile(samples, 90)),
-        "99th percentile, ms": ms(stats.percentile(samples, 99)),
-        "samples": f"{len(samples):,}",
-        "warm-ups": f"{len(measured.warmup_us):,}",
-        "sampling ended by": measured.stopped_by,
-        "first inference, ms": ms(measured.first_inference_us),
-        "init, ms": ms(measured.init_us),
-        "compile, ms": ms(measured.compile_us),
-        "peak memory, MiB": text.mebibytes(measured.memory.peak_kb),
-        "delegation": measured.delegation or "not told",
-        "clock": text.clean(measured.clock),
-        "input": text.clean(measured.input_source, 24),
-    }
-
-
-def _reported(told: Reported) -> dict[str, str]:
-    ms = text.milliseconds
-    return {
-        "reported by": text.clean(told.tool),
-        "mean, ms": ms(told.mean_us),
-        "median, ms": ms(told.median_us),
-        "standard deviation, ms": ms(told.std_us),
-        "samples": f"{told.count:,}",
-        "first inference, ms": ms(told.first_inference_us),
-        "init, ms": ms(told.init_us),
-        "delegation": told.delegation or "not told",
-    }
-
-
-def _operators(ops: Sequence[OpTime]) -> dict[str, str]:
-    """Types of operators by their share of a profile, the largest first."""
-    times: dict[str, float] = {}
-    for op in ops:
-        times[op.op] = times.get(op.op, 0.0) + op.mean_us
-    total = sum(times.values())
-    if not total:
-        return {}
-    largest = sorted(times.items(), key=lambda one: -one[1])[:MOST_KINDS]
-    shares = [f"{text.clean(op, 30)} {us / total:.0%}" for op, us in largest]
-    return {"operators by time": ", ".join(shares)}
 
 
 def _slowest(profile: Sequence[OpTime]) -> Iterator[Operator]:
@@ -215,20 +173,12 @@ def _slowest(profile: Sequence[OpTime]) -> Iterator[Operator]:
         )
 
 
-def _origin(trial: Trial) -> dict[str, str]:
-    told = {"took, s": f"{trial.duration_s:,.1f}", "model": trial.model_sha256[:12]}
-    if trial.runner is not None:
-        runner = trial.runner
-        told["runner"] = text.clean(
-            f"{runner.name} {runner.version or 'version not told'} {runner.sha256[:12]}"
-        )
-        sha256 = runner.library_sha256
-        library = f"{runner.library_version or ''} {sha256[:12] if sha256 else 'in the runner'}"
-        told["LiteRT library"] = text.clean(library.strip())
-    return told
+def _doubts(cell: Cell, titles: Sequence[str]) -> Iterator[tuple[Doubt, str]]:
+    for trial, title in zip(cell.trials, titles, strict=True):
+        yield from ((doubt, title) for doubt in trial.doubts if doubt.kind not in IN_TITLE)
+    yield from ((doubt, "all repetitions") for doubt in cell.doubts)
 
 
-def _doubts(done: Sequence[Done], *, several_runs: bool) -> Iterator[tuple[Doubt, str]]:
-    for each in done:
-        for doubt in each.trial.doubts:
-            yield doubt, _title(each, several_runs=several_runs)
+def _is_doubtful(trial: Trial) -> bool:
+    """Whether its clocks and temperatures may explain something."""
+    return len(trial.series) > 1 and any(doubt.kind not in IN_TITLE for doubt in trial.doubts)

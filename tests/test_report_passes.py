@@ -1,0 +1,117 @@
+"""The report of what is told beside the latency: waiting, tries, memory, energy, sustained runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fabricated as made
+import msgspec
+import pytest
+from test_report import Page, report
+
+from bench.records import Check, Doubt, Moment, Output, Trial, Usage
+from bench.report.courses import MOST_POINTS, courses
+
+PHONE, NETS = made.phone(), made.MOBILENETS[:2]
+
+
+def page_of(results: Path, *trials: Trial, tries: tuple[Trial, ...] = ()) -> Page:
+    return report(made.write_run(results, [PHONE], NETS, trials, tries=tries))
+
+
+def test_what_only_repetitions_show_together_is_told_in_the_table_and_below(tmp_path: Path) -> None:
+    other = (Output(name="probabilities", type="float32", bytes=4004, crc32="deadbeef"),)
+    slow = made.measurement(made.samples_around(12_000.0), outputs=other)
+    page = page_of(
+        tmp_path,
+        made.trial(PHONE, NETS[0]),
+        made.trial(PHONE, NETS[0], repetition=2, measurement=slow),
+    )
+    assert "outputs differ, repetitions differ" in page.values("title")
+    assert "2 repetitions with one input gave 2 outputs" in page.text
+    assert "1 cell" in page.text
+    assert "outputs differ (all repetitions)" in page.text
+
+
+@pytest.mark.parametrize("kind", ["virtual", "emulated"])
+def test_what_the_devices_title_says_is_repeated_by_no_row(tmp_path: Path, kind: str) -> None:
+    doubt = Doubt(kind=kind, message="no phone", cure="plug one in")  # type: ignore[arg-type]
+    page = page_of(tmp_path, made.trial(PHONE, NETS[0], doubts=(doubt,)))
+    assert "no phone" not in page.text
+    assert kind not in page.values("title")
+
+
+def test_memory_and_sustained_columns_are_there_where_something_is_told(tmp_path: Path) -> None:
+    told = made.trial(PHONE, NETS[0], memory=made.memory_pass(), sustained=made.sustained())
+    keys = page_of(tmp_path, told, made.trial(PHONE, NETS[1])).values("data-key")
+    assert {"pss-0", "sustained-0"} <= set(keys)
+    keys = page_of(tmp_path, made.trial(PHONE, NETS[1])).values("data-key")
+    assert not {"pss-0", "sustained-0"} & set(keys)
+
+
+def test_every_try_is_drawn_with_what_was_wrong_with_it(tmp_path: Path) -> None:
+    tries = tuple(
+        made.trial(PHONE, NETS[0], tries=n, doubts=(made.THROTTLED,), series=made.series(3))
+        for n in (1, 2)
+    )
+    told = made.trial(PHONE, NETS[0], tries=3, waited_s=190.5, waited_for=("throttled",))
+    page = page_of(tmp_path, told, made.trial(PHONE, NETS[1]), tries=tries)
+    for title in ("try 1 of 3", "try 2 of 3", "try 3, which counts"):
+        assert f"Repetition 1, {title}" in page.text
+    assert page.values("aria-label").count("Samples in order") == 4
+    assert page.text.count("the clock of core 4 was cut from 2800 to 1900 MHz") == 2
+    assert "waited, s 190 for throttled" in page.text
+    assert not [title for title in page.values("title") if "throttled" in title]
+
+
+def test_clocks_and_temperatures_of_doubtful_trials_are_drawn_and_told(tmp_path: Path) -> None:
+    series = made.series(9, cap_khz=1_900_000)
+    doubtful = made.trial(PHONE, NETS[0], doubts=(made.WIDE,), series=series)
+    page = page_of(tmp_path, doubtful, made.trial(PHONE, NETS[1], series=series))
+    drawn = [told for told in page.values("aria-label") if " over 9.0 s" in told]
+    assert drawn == [
+        "Clocks, MHz over 9.0 s: core 0 from 1,500 to 1,800, core 4 from 1,900 to 2,800",
+        "Temperature, °C over 9.0 s: cpu-0-0 from 36.0 to 48.0, skin from 30.0 to 34.0",
+    ]
+
+
+def test_sensors_are_named_by_an_enemy_in_vain(tmp_path: Path) -> None:
+    evil = '"><script>alert(1)</script>\u202e' + "x" * 5_000
+    series = tuple(
+        msgspec.structs.replace(m, temps_c={evil: 40.0 + m.at_s}, current_khz={evil: 5})
+        for m in made.series(3)
+    )
+    page = page_of(tmp_path, made.trial(PHONE, NETS[0], doubts=(made.WIDE,), series=series))
+    assert page.open == []
+    assert page.count("script") == 1
+    assert "\u202e" not in page.text
+    assert max(len(word) for word in page.text.split()) < 700
+    assert max(map(len, page.values("aria-label"))) < 700
+
+
+def test_a_course_is_thinned_but_keeps_the_lowest_clock_and_the_highest_temperature() -> None:
+    moments = [
+        Moment(at_s=n, current_khz={"4": 2_000_000}, temps_c={"cpu": 40}) for n in range(600)
+    ]
+    moments[301] = Moment(at_s=301, current_khz={"4": 300_000}, temps_c={"cpu": 95})
+    clocks, heat = courses(moments, plots=1)
+    assert (clocks.low, clocks.high) == ("300", "2,000")
+    assert (heat.low, heat.high) == ("40.0", "95.0")
+    assert clocks.curves[0].path.count("L") < MOST_POINTS
+    assert courses(moments[:1], plots=1) == []
+    assert courses((), plots=1) == []
+
+
+def test_memory_the_host_and_other_processes_are_told_of_each_trial(tmp_path: Path) -> None:
+    usage = Usage(wall_us=1e6, own_us=1e6, busy_us=1.25e6)
+    told = made.trial(
+        PHONE, NETS[0], memory=made.memory_pass(),
+        measurement=made.measurement(made.samples_around(900.0), usage=usage),
+        check=Check(runtime="ai-edge-litert", version="2.1.6", snr_db=31.4, top1_agreement=0.5,
+                    inputs=8, reason="far <b>off</b>"),
+    )  # fmt: skip
+    page = page_of(tmp_path, told)
+    assert "PSS baseline, MiB 1.5 (peak 1.8)" in page.text
+    assert "PSS steady, MiB 23.9 (peak 28.7)" in page.text
+    assert "busy with others, cores 0.25" in page.text
+    assert "outputs far <b>off</b>, 31 dB, top-1 50%" in page.text
