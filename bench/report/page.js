@@ -78,7 +78,7 @@ function element(tag, properties, ...children) {
   return made;
 }
 
-const FIRST_ROWS = 200; // more are shown when asked for: thousands would make the page slow
+const BATCH = 50; // rows that are laid out at once: more than a screen holds
 
 class Comparison {
   constructor(table, controls) {
@@ -92,15 +92,17 @@ class Comparison {
     this.rows = this.bodies.flatMap((body, level) =>
       [...body.rows].filter((row) => !row.classList.contains("level")).map((row) => ({ row, level, kept: true })));
     this.order = this.rows;
-    this.limit = FIRST_ROWS;
+    this.first = Number(table.dataset.firstRows); // more are shown when asked for
+    this.limit = this.first;
     this.reasons = this.heads.map(() => new Set());
     this.filters = new Map();
     this.facets = new Map(); // controls by what they filter by
     this.ticks = new Map(); // of columns and devices, by name
     this.sorting = { column: -1, direction: 1 };
+    this.moved = false; // until a column is sorted by, every row is in its place
     this.addSorting();
     this.addControls(controls);
-    this.show();
+    this.show(this.limit, Infinity);
     table.classList.add("live");
     table.addEventListener("click", (event) => this.follow(event.target));
     addEventListener("beforeprint", () => this.show(Infinity, Infinity));
@@ -167,18 +169,20 @@ class Comparison {
       else head.setAttribute("aria-sort", this.sorting.direction > 0 ? "ascending" : "descending");
     });
     this.order = this.sorting.column < 0 ? this.rows : this.sorted(this.sorting.column, this.sorting.direction);
+    this.moved = true;
     this.show();
   }
 
   // Put the rows that are kept into order, as many as the limit allows, and hide the others:
   // a batch at once, so that a click is answered at once, and the rest bit by bit.
-  show(limit = this.limit, batch = FIRST_ROWS) {
+  show(limit = this.limit, batch = BATCH) {
     clearTimeout(this.growing);
     const kept = this.order.filter((entry) => entry.kept);
     const shown = kept.slice(0, limit);
     const first = new Set(shown.slice(0, batch));
-    for (const entry of this.rows) if (!first.has(entry) && !entry.row.hidden) entry.row.hidden = true;
-    for (const heading of this.levels) if (heading) heading.hidden = true;
+    for (const entry of this.rows) if (!first.has(entry)) hide(entry.row, true);
+    const levels = new Set(this.sorting.column < 0 ? [...first].map((entry) => entry.level) : []);
+    this.levels.forEach((heading, level) => heading && hide(heading, !levels.has(level)));
     this.put([...first]);
     this.grow(shown.slice(batch));
     const all = this.rows.length.toLocaleString("en");
@@ -190,30 +194,28 @@ class Comparison {
   put(entries) {
     const sorted = this.sorting.column >= 0;
     const parts = this.bodies.map(() => document.createDocumentFragment());
-    for (const entry of entries) {
-      entry.row.hidden = false;
-      parts[sorted ? 0 : entry.level].append(entry.row);
-      const heading = this.levels[entry.level];
-      if (heading && !sorted) heading.hidden = false;
+    for (const { row, level } of entries) {
+      hide(row, false);
+      if (this.moved) parts[sorted ? 0 : level].append(row);
+      if (this.levels[level] && !sorted) hide(this.levels[level], false);
     }
     parts.forEach((part, level) => part.firstChild && this.bodies[level].append(part));
   }
 
-  grow(left) {
+  // Each batch is twice as large, since the whole table is laid out again with each.
+  grow(left, batch = BATCH) {
     if (!left.length) return;
     this.growing = setTimeout(() => {
-      this.put(left.slice(0, FIRST_ROWS));
-      this.grow(left.slice(FIRST_ROWS));
+      this.put(left.slice(0, batch));
+      this.grow(left.slice(batch), 2 * batch);
     });
   }
 
   sorted(column, direction) {
-    const keyed = this.rows.map((entry) => {
-      const cell = entry.row.cells[column];
-      const number = cell.dataset.number;
-      return { entry, number: number === undefined ? NaN : Number(number), words: shown(cell) };
-    });
-    const numeric = keyed.some((key) => !Number.isNaN(key.number));
+    const cells = this.rows.map((entry) => entry.row.cells[column]);
+    const numbers = cells.map((cell) => Number(cell.getAttribute("data-number") ?? NaN));
+    const numeric = !numbers.every(Number.isNaN);
+    const keyed = this.rows.map((entry, n) => ({ entry, number: numbers[n], words: numeric ? "" : shown(cells[n]) }));
     const collator = new Intl.Collator("en", { numeric: true });
     keyed.sort((a, b) => {
       if (!numeric) return direction * collator.compare(a.words, b.words);
@@ -251,7 +253,7 @@ class Comparison {
       for (const { row } of this.rows) row.cells[column].hidden = reasons.size > 0;
     }
     this.stretch();
-    if (this.limit > FIRST_ROWS && this.counter) this.show();
+    if (this.limit > this.first && this.counter) this.show();
   }
 
   shows(column) {
@@ -385,6 +387,11 @@ function isMinor(head) {
   return head.dataset.minor === "always" || (head.dataset.minor === "narrow" && matchMedia("(max-width: 40rem)").matches);
 }
 
+// What is so already is left alone: to be told again costs a layout.
+function hide(element, hidden) {
+  if (element.hidden !== hidden) element.hidden = hidden;
+}
+
 function range(first, count) {
   return Array.from({ length: count }, (_, number) => first + number);
 }
@@ -439,6 +446,9 @@ document.addEventListener("toggle", (event) => event.target.open && unfold(event
 addEventListener("hashchange", reveal);
 const table = document.getElementById("table");
 const comparison = table && new Comparison(table, document.getElementById("controls"));
-if (history.state?.bench) restore(history.state.bench);
-else reveal();
-watch();
+// The table is there; what lies below it is still coming in.
+addEventListener("DOMContentLoaded", () => {
+  if (history.state?.bench) restore(history.state.bench);
+  else reveal();
+  watch();
+});

@@ -20,6 +20,7 @@ from bench.report.grid import grid
 from bench.report.tables import choose
 
 HERE = Path(__file__).parent
+FIRST_ROWS = 200  # of the table are laid out at first, where it can show more when asked
 MOST_UNFOLDED = 1000  # trials that a browser lays out at once without a pause
 
 
@@ -46,6 +47,7 @@ def html(collection: Collection, reload_s: float | None = None) -> str:
         failures=findings.failures(collection.cells),
         doubts=findings.doubts(collection.cells),
         traces=traces.traces(collection, anchors),
+        first_rows=FIRST_ROWS,
         folded=len(collection.done) > MOST_UNFOLDED,
         provenance=provenance.provenance(collection),
         version=__version__,
