@@ -34,7 +34,8 @@ def devices(
         bool,
         typer.Option(
             "--restore",
-            help="Put back settings that a killed bench left changed, whoever's it was.",
+            help="Put back settings that a killed bench left changed, and free phones that it"
+            " held, whoever's it was.",
         ),
     ] = False,
     clean: Annotated[
@@ -148,7 +149,10 @@ def _restore(names: Sequence[str], servers: Sequence[str], clean: bool) -> None:
 def _restored(phone: AdbPhone, clean: bool) -> tuple[str, ...]:
     from bench import device
 
-    return device.clean(phone) if clean else device.restore_leftovers(phone, by_force=True)
+    if clean:
+        with device.held(phone):  # DeviceBusy while somebody else works with it
+            return device.clean(phone)
+    return (*device.break_hold(phone), *device.restore_leftovers(phone, by_force=True))
 
 
 def _flat(one: Seen, fit: bool) -> dict[str, Any]:

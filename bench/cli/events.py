@@ -32,6 +32,7 @@ def _told(event: Event) -> dict[str, Any]:
                 "models": [model.name for model in event.models],
                 "trials": event.trials,
                 "done": event.done,
+                "shares": [share._asdict() for share in event.shares],
                 "skips": dict(event.skips),
             }
         case engine.TrialStarted(device, planned):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from bench.cli.screen import console, milliseconds, printable, seconds, warn
@@ -12,7 +13,7 @@ from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from bench.engine import Event, SweepStarted
+    from bench.engine import Event, Share, SweepStarted
 
 NAME_LIMIT = 60  # characters of a model's name on a line
 
@@ -24,7 +25,6 @@ class Screen:
         self._quiet = quiet
         self._live: Progress | None = None
         self._phones: dict[str, _Phone] = {}
-        self._total = 0
         self._doubtful = 0
         self._widths = (0, 0)  # of the devices' titles and of the models' names
 
@@ -53,7 +53,7 @@ class Screen:
             case engine.TrialStarted(device, planned):
                 self._phone(device).begin(planned)
             case engine.TrialEnded(device, trial):
-                self._phone(device).end(trial)
+                self._phone(device).end()
                 self._line(device, trial)
             case engine.TrialRepeated(device, trial, reason):
                 self._print(
@@ -71,6 +71,7 @@ class Screen:
                 self._print(f"  {self._phone(device).title}: {note}")
             case engine.PhoneWaited(device, reason):
                 warn(f"{self._phone(device).title}: {reason} Waiting for it to come back.")
+                self._phone(device).waits("for the phone")
             case engine.PhoneStopped(device, _):
                 self._phone(device).stop("given up")
             case engine.PhoneDone(device):
@@ -78,13 +79,15 @@ class Screen:
 
     def _begin(self, event: SweepStarted) -> None:
         devices, plan = event.devices, event.plan
-        self._total = len(plan.trials)
         names = [printable(model.name, NAME_LIMIT) for model in event.models]
         titles = device_titles(devices)
         self._widths = (max(map(len, titles.values())), max(map(len, names)))
-        for device in devices:
-            title = printable(titles[device_id(device)], NAME_LIMIT)
-            self._phones[device_id(device)] = _Phone(title, self._total, self._live)
+        for share in event.shares:
+            counted = _Share(share)
+            for one in share.devices:
+                if one in titles:
+                    title = printable(titles[one], NAME_LIMIT)
+                    self._phones[one] = _Phone(title, counted, self._live)
         parts = [
             _count(len(devices), "phone"),
             _count(len(names), "model"),
@@ -105,14 +108,19 @@ class Screen:
         self._print("")
 
     def _phone(self, device: Device) -> _Phone:
-        return self._phones[device_id(device)]
+        """A phone that somebody else holds is none of those that the sweep began with."""
+        one = device_id(device)
+        if one not in self._phones:
+            title = printable(device_titles([device])[one], NAME_LIMIT)
+            self._phones[one] = _Phone(title, _Share(), self._live)
+        return self._phones[one]
 
     def _line(self, device: Device, trial: Trial) -> None:
         phone = self._phone(device)
         config = trial.config
-        total = str(self._total)
+        total = str(phone.share.total)
         parts = [
-            f"[{phone.done:{len(total)}}/{total}]",
+            f"[{phone.share.done:{len(total)}}/{total}]",
             phone.title.ljust(self._widths[0]),
             printable(trial.model, NAME_LIMIT).ljust(self._widths[1]),
             f"{config.delegate} {_count(config.threads, 'thread')}",
@@ -122,7 +130,7 @@ class Screen:
         if config.xnnpack != "default":
             parts.append(config.xnnpack)
         parts.append(_result(trial, emulated=device.emulated))
-        left = phone.time_left_s()
+        left = phone.share.time_left_s()
         if trial.waited_s:
             parts.append(f"waited {seconds(trial.waited_s)}")
         if self._live is None and left:
@@ -142,43 +150,62 @@ class Screen:
             print(printable(text), flush=True)
 
 
-class _Phone:
-    """Counts and times one phone's trials."""
+class _Share:
+    """Counts and times the trials of a plan, which identical phones may split."""
 
-    def __init__(self, title: str, total: int, live: Progress | None) -> None:
+    def __init__(self, share: Share | None = None) -> None:
+        self.total = share.total if share else 0
+        self.done = share.done if share else 0
+        self.phones: list[_Phone] = []  # that work at it
+        self._took_s = 0.0
+        self._ended = 0
+
+    def end(self, took_s: float) -> None:
+        self.done += 1
+        self._ended += 1
+        self._took_s += took_s
+
+    def time_left_s(self) -> float:
+        """What the trials so far took on average, with all waiting, times those to come."""
+        mean_s = self._took_s / max(self._ended, 1)
+        return mean_s * (self.total - self.done) / max(len(self.phones), 1)
+
+
+class _Phone:
+    """Shows what one phone is at."""
+
+    def __init__(self, title: str, share: _Share, live: Progress | None) -> None:
         self.title = title
-        self.done = 0
-        self._total = total
-        self._measured_s = 0.0
-        self._measured = 0
-        self._shared_by = 1
+        self.share = share
+        self._now: PlannedTrial | None = None
+        self._began = 0.0
         self._live = live
         self._task: TaskID | None = None
+        share.phones.append(self)
         if live is not None:
-            self._task = live.add_task(title, total=total, now="", left="")
+            self._task = live.add_task(
+                title, total=share.total, completed=share.done, now="", left=""
+            )
 
     def begin(self, planned: PlannedTrial) -> None:
-        self.done = planned.index
-        self._show(now=printable(planned.model, NAME_LIMIT), completed=self.done)
+        if self._now != planned:  # else it is begun again, on a phone that came back
+            self._now, self._began = planned, time.monotonic()
+        self._show(now=printable(planned.model, NAME_LIMIT))
 
-    def end(self, trial: Trial) -> None:
-        self.done = trial.index + 1
-        self._measured += 1
-        self._measured_s += trial.duration_s
-        self._shared_by = trial.shared_by
-        left = self.time_left_s()
-        self._show(completed=self.done, left=f"{seconds(left)} left" if left else "")
+    def end(self) -> None:
+        self._now = None
+        self.share.end(time.monotonic() - self._began)
+        left = self.share.time_left_s()
+        for phone in self.share.phones:
+            phone._show(completed=self.share.done, left=f"{seconds(left)} left" if left else "")
 
     def waits(self, why: str) -> None:
         self._show(now=f"waiting: {why}")
 
     def stop(self, why: str) -> None:
+        if self in self.share.phones:
+            self.share.phones.remove(self)
         self._show(now=why, left="")
-
-    def time_left_s(self) -> float:
-        """What the trials so far took on average, times those to come."""
-        mean_s = self._measured_s / max(self._measured, 1)
-        return mean_s * (self._total - self.done) / self._shared_by
 
     def _show(self, **fields: Any) -> None:
         if self._live is not None and self._task is not None:

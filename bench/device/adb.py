@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +13,7 @@ from bench.device.server import AdbServer
 from bench.device.trouble import trouble
 from bench.errors import DeviceError
 
+_ADDRESS = re.compile(r"(?a:\[[0-9A-Fa-f:.%]+\]|[\w.-]+):[0-9]{1,5}")
 _CHECK_PHONE = (
     "Check on the phone: the cable carries data, developer options are on, USB debugging is on, "
     "and the prompt to allow this computer was answered. "
@@ -40,9 +43,15 @@ def usable_phones(server: AdbServer) -> list[Listed]:
 def connect(serial: str, server: AdbServer, name: str | None = None) -> AdbPhone:
     """The phone of that serial; DeviceError that says what to do when it can't be used.
 
-    `name` is what it is called instead of by its serial, here and in records.
+    `name` is what it is called instead of by its serial, here and in records. A server that was
+    started anew has forgotten its phones at HOST:PORT and is told of this one again.
     """
-    return connect_listed(serial, list_phones(server), server, name)
+    listed = list_phones(server)
+    if _ADDRESS.fullmatch(serial) and all(phone.serial != serial for phone in listed):
+        with contextlib.suppress(DeviceError):
+            server.connect_tcp(serial)
+        listed = list_phones(server)
+    return connect_listed(serial, listed, server, name)
 
 
 def connect_listed(
