@@ -232,6 +232,21 @@ def test_every_runner_reads_the_events_of_a_profile(
 
 
 @pytest.mark.parametrize("abi", sorted(MACHINES))
+def test_every_runner_reads_memory_and_ticks(abi: str, machine_of: Any, tmp_path: Path) -> None:
+    proc = tmp_path / "self"
+    proc.mkdir()
+    (proc / "smaps").write_text("0-1 r-xp\nPss: 3000000 kB\n1-2 r-xp\nPss: 4 kB\n")
+    (proc / "status").write_text("VmHWM:\t 5 kB\n")
+    for when, user in (("1", 10_000_000_000), ("2", 10_000_000_077)):  # more than 32 bits
+        (tmp_path / f"stat.{when}").write_text(f"cpu  {user} 0 0 0 0 0 0 0 0 0\n")
+    fakes = {"FAKE_PROC": str(tmp_path), "FAKE_CORES": "0.125", "FAKE_LATENCIES_NS": "1000000000"}
+    told = machine_of(abi).run_fake(tmp_path, fakes, memory="2")
+    assert told["memory_pass"]["steady"] == {"peak_kb": 5, "pss_kb": 3000004}
+    usage = machine_of(abi).run_fake(tmp_path, fakes, usage="1")["usage"]
+    assert usage == {"wall_us": 3e6, "own_us": 375e3, "busy_us": 770e3}
+
+
+@pytest.mark.parametrize("abi", sorted(MACHINES))
 def test_every_runner_hands_litert_its_options(abi: str, machine_of: Any, tmp_path: Path) -> None:
     stderr = machine_of(abi).start_fake(tmp_path, {}, threads="3", profile="1").stderr.decode()
     assert "INFO: environment: 24 = 1 of type 2\nINFO: environment: 25 = 3 of type 2\n" in stderr
@@ -248,6 +263,15 @@ def test_every_runner_reads_shapes_and_fills_inputs(
     assert (tensor["type"], tensor["shape"], tensor["bytes"]) == ("float32", [2, 3], 24)
     values = seeded_input((2, 3), np.float32, 4294967295, 0)
     assert tensor["crc32"] == f"{zlib.crc32(values.tobytes()):08x}"
+
+
+@pytest.mark.parametrize("abi", sorted(MACHINES))
+def test_every_runner_writes_its_outputs(abi: str, machine_of: Any, tmp_path: Path) -> None:
+    file = tmp_path / "outputs"
+    file.write_bytes(b"older and longer than what comes now")
+    fakes = {"FAKE_INPUTS": "1", "FAKE_OUTPUTS": "1"}
+    machine_of(abi).run_fake(tmp_path, fakes, outputs=str(file))
+    assert file.read_bytes() == seeded_input((2, 3), np.float32, 1, 0).tobytes()
 
 
 @pytest.mark.parametrize("abi", sorted(MACHINES))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runners import host_binaries, start
 
 from bench.errors import ContractError, RunnerError, UsageError
-from bench.records import Config, OpTime, Precision, Usage
+from bench.records import Config, MemoryAt, OpTime, Precision, Usage
 from bench.runtime import FP16_FLAGS, RunnerReport, parse_document, runner_argv
 
 
@@ -73,6 +73,12 @@ PROFILE: dict[str, Any] = {
 
 
 USAGE: dict[str, Any] = {"wall_us": 500000.25, "own_us": 499000, "busy_us": 730000}
+
+
+MEMORY: dict[str, Any] = {
+    step: {"peak_kb": 1000 * n, "pss_kb": None if n == 1 else 900 * n}
+    for n, step in enumerate(("baseline", "load", "compile", "first", "steady"), 1)
+}
 
 
 def printed(told: dict[str, Any]) -> bytes:
@@ -202,6 +208,33 @@ def test_usage_is_told_or_not() -> None:
         assert parse_document(printed(document_without), b"", 0).measurement.usage is None
 
 
+def test_a_memory_pass_is_told_step_by_step() -> None:
+    memory = parse_document(printed(document(memory_pass=MEMORY)), b"", 0).memory
+    assert memory is not None
+    assert memory.baseline == MemoryAt(peak_kb=1000)
+    assert memory.load == MemoryAt(peak_kb=2000, pss_kb=1800)
+    assert memory.steady == MemoryAt(peak_kb=5000, pss_kb=4500)
+    assert parse_document(printed(document()), b"", 0).memory is None
+
+
+def test_a_memory_pass_of_the_runner_is_understood(tmp_path: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(tiny_models.conv_net())
+    argv = runner_argv(
+        runner="/r",
+        library=str(host_binaries().library),
+        model=str(model),
+        config=Config(),
+        precision=Precision(),
+        memory=4,
+    )
+    done = start(argv[1:])
+    report = parse_document(done.stdout, done.stderr, done.returncode)
+    assert report.memory is not None
+    assert (report.memory.baseline.pss_kb or 0) < (report.memory.steady.pss_kb or 0)
+    assert len(report.measurement.samples_us) == 4
+
+
 def test_a_profiled_run_of_the_runner_is_understood(tmp_path: Path) -> None:
     model = tmp_path / "m.tflite"
     model.write_bytes(tiny_models.partly_delegated())
@@ -298,6 +331,15 @@ def test_a_missing_end_is_an_error() -> None:
         {"usage": USAGE | {"busy_us": None}},
         {"usage": USAGE | {"idle_us": 1}},
         {"usage": [1, 2, 3]},
+        {"memory_pass": {}},
+        {"memory_pass": {k: v for k, v in MEMORY.items() if k != "steady"}},
+        {"memory_pass": MEMORY | {"end": MEMORY["first"]}},
+        {"memory_pass": MEMORY | {"first": None}},
+        {"memory_pass": MEMORY | {"first": {"peak_kb": 1}}},
+        {"memory_pass": MEMORY | {"first": {"peak_kb": -1, "pss_kb": 1}}},
+        {"memory_pass": MEMORY | {"first": {"peak_kb": 2**41, "pss_kb": 1}}},
+        {"memory_pass": MEMORY | {"first": {"peak_kb": 1, "pss_kb": 1.5}}},
+        {"memory_pass": MEMORY | {"first": {"peak_kb": 1, "pss_kb": "1"}}},
         {"status": "fine"},
         {"runner_version": "x" * 5000},
     ],
@@ -407,7 +449,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.sampled_from(sorted(document(profile=0, usage=0))), JSON)
+@given(st.sampled_from(sorted(document(profile=0, usage=0, memory_pass=0))), JSON)
 def test_any_value_anywhere_gives_a_report_or_a_runner_error(key: str, value: Any) -> None:
     report_or_failure(printed(document() | {key: value}), b"", 0)
 

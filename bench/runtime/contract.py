@@ -13,13 +13,14 @@ from typing import NoReturn, TypeVar
 import msgspec
 
 from bench.errors import ContractError, RunnerError, UsageError
-from bench.records import Config, Delegate, Measurement, OpTime, Precision, Record
+from bench.records import Config, Delegate, Measurement, MemoryPass, OpTime, Precision, Record
 from bench.runtime.document import (
     Document,
     ErrorDocument,
     Head,
     Tensor,
     measurement,
+    memory_pass,
     op_times,
 )
 
@@ -40,8 +41,9 @@ D = TypeVar("D")
 class RunnerReport(Record, frozen=True, kw_only=True):
     """One run of the runner: what it measured, and what it was.
 
-    With a profile, `ops` holds the operators, and the samples of the measurement are those of the
-    profiled inferences: recording lengthens them, so they are no latencies of the model.
+    With a memory pass, `memory` holds its steps. With a profile, `ops` holds the operators, and the
+    samples of the measurement are those of the profiled inferences: recording lengthens them, so
+    they are no latencies of the model.
     """
 
     contract: int
@@ -53,6 +55,7 @@ class RunnerReport(Record, frozen=True, kw_only=True):
     delegate: Delegate
     inputs: tuple[Tensor, ...]
     measurement: Measurement
+    memory: MemoryPass | None = None
     ops: tuple[OpTime, ...] = ()
     profiled: int = 0  # inferences that the times of the operators are means of
     dropped_events: int = 0  # of a profile: their durations can't be
@@ -70,6 +73,7 @@ def runner_argv(
     seed: int = SEED,
     usage: bool = False,
     profile: int = 0,
+    memory: int = 0,
     xnnpack_flags: int | None = None,
     weight_cache: str | None = None,
     outputs: str | None = None,
@@ -77,10 +81,10 @@ def runner_argv(
     """The command that starts the runner; all paths are the phone's.
 
     `cpu_mask` is hexadecimal; `inputs` names one file for each input of the model, or none.
-    `usage`: tell who used the processor while it sampled.
-    `profile` inferences are profiled in the place of sampling. `xnnpack_flags` replaces XNNPACK's
-    own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed weights in, `outputs`
-    one that gets the raw bytes of all outputs of the last inference, one after the other.
+    `usage`: tell who used the processor while it sampled. In the place of sampling, `profile`
+    inferences are profiled, or `memory` of them run until the memory is steady. `xnnpack_flags`
+    replaces XNNPACK's own (see FP16_FLAGS); `weight_cache` is a file that XNNPACK keeps packed
+    weights in, `outputs` one that gets the raw bytes of all outputs of the last inference.
     """
     files = [path for path in (weight_cache, outputs) if path is not None]
     for path in (runner, library, model, *inputs, *files):
@@ -106,6 +110,8 @@ def runner_argv(
         argv.append("--usage=1")
     if profile:
         argv.append(f"--profile={profile}")
+    if memory:
+        argv.append(f"--memory={memory}")
     if xnnpack_flags is not None:
         argv.append(f"--xnnpack-flags={xnnpack_flags}")
     if weight_cache is not None:
@@ -154,6 +160,7 @@ def parse_document(
         delegate=document.delegate,
         inputs=document.inputs,
         measurement=measurement(document),
+        memory=memory_pass(document),
         ops=op_times(document.profile),
         profiled=document.profile.inferences if document.profile else 0,
         dropped_events=document.profile.dropped if document.profile else 0,

@@ -16,6 +16,8 @@ from bench.records import (
     Delegation,
     Measurement,
     Memory,
+    MemoryAt,
+    MemoryPass,
     OpTime,
     Output,
     Record,
@@ -102,6 +104,19 @@ class _Usage(Record, frozen=True, kw_only=True):
     busy_us: CpuTime
 
 
+class _MemoryAt(Record, frozen=True, kw_only=True):
+    peak_kb: Kilobytes | None
+    pss_kb: Kilobytes | None
+
+
+class _MemoryPass(Record, frozen=True, kw_only=True):
+    baseline: _MemoryAt
+    load: _MemoryAt
+    compile: _MemoryAt
+    first: _MemoryAt
+    steady: _MemoryAt
+
+
 class Document(Record, frozen=True, kw_only=True):
     """A run that went well."""
 
@@ -127,6 +142,7 @@ class Document(Record, frozen=True, kw_only=True):
     outputs: tuple[_Output, ...]
     usage: _Usage | None = None
     profile: Profile | None = None
+    memory_pass: _MemoryPass | None = None
     end: Literal["complete"]
 
 
@@ -162,6 +178,24 @@ def _usage(usage: _Usage | None) -> Usage | None:
     if usage is None:
         return None
     return Usage(wall_us=usage.wall_us, own_us=usage.own_us, busy_us=usage.busy_us)
+
+
+def memory_pass(document: Document) -> MemoryPass | None:
+    """Memory after each step; None where no such pass was asked for."""
+    told = document.memory_pass
+    if told is None:
+        return None
+    return MemoryPass(
+        baseline=_memory_at(told.baseline),
+        load=_memory_at(told.load),
+        compile=_memory_at(told.compile),
+        first=_memory_at(told.first),
+        steady=_memory_at(told.steady),
+    )
+
+
+def _memory_at(at: _MemoryAt) -> MemoryAt:
+    return MemoryAt(peak_kb=at.peak_kb, pss_kb=at.pss_kb)
 
 
 def op_times(profile: Profile | None) -> tuple[OpTime, ...]:

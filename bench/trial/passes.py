@@ -33,6 +33,8 @@ def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
     """Take the passes that were asked for; one that fails is a doubt, and leaves the rest."""
     if passes.profile:
         tried("profile", lambda: _profile(latency, attempt), attempt)
+    if passes.memory:
+        tried("memory", lambda: _memory(latency, attempt), attempt)
     if passes.energy:
         tried("energy", lambda: take_energy(latency, attempt), attempt)
     if passes.sustained_s:
@@ -42,6 +44,14 @@ def take(passes: Passes, latency: Process, attempt: Attempt) -> None:
 def _profile(latency: Process, attempt: Attempt) -> None:
     process = latency._replace(start=latency.start._replace(profile=True))
     attempt.adds(ops=process.run(attempt).ops)
+
+
+def _memory(latency: Process, attempt: Attempt) -> None:
+    process = latency._replace(start=latency.start._replace(memory=True))
+    memory = process.run(attempt).memory
+    if memory is None:
+        raise RunnerError("The runner told nothing of its memory.", stage="memory")
+    attempt.adds(memory=memory)
 
 
 def _sustain(latency: Process, seconds: float, attempt: Attempt) -> None:

@@ -33,6 +33,7 @@ from bench.runtime import (
 )
 
 PROFILED = 20  # inferences; enough for shares of a percent, and no phone grows hot of it
+STEADY_AFTER = 20  # inferences of a memory pass; no model was seen to grow after the first ones
 LAST_SDK_WITH_NNAPI = 34  # Android 14; NNAPI's delegate was taken out of LiteRT for later ones
 
 
@@ -139,8 +140,9 @@ class BenchRunner:
             config=start.config,
             precision=start.precision,
             cpu_mask=start.cpu_mask,
-            usage=not start.profile,
+            usage=not (start.profile or start.memory),
             profile=PROFILED if start.profile else 0,
+            memory=STEADY_AFTER if start.memory else 0,
             xnnpack_flags=_flags(start.config.xnnpack),
             weight_cache=self._weight_cache(start.model) if cached else None,
             outputs=start.outputs,
@@ -158,7 +160,7 @@ class BenchRunner:
             finished.exit_code,
             runner_version=self._version,
         )
-        return Result(report.measurement, ops=report.ops)
+        return Result(report.measurement, ops=report.ops, memory=report.memory)
 
     def has_another_way(self, failure: RunnerError) -> bool:
         return False

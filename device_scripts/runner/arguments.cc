@@ -95,13 +95,13 @@ void add_input(Arguments& out, const char* value) {
 enum Key {
   kContractKey, kLibrary, kModel, kThreads, kDelegate, kInput, kSeed, kInterval, kMinSamples,
   kMaxSamples, kMaxSeconds, kWarmupMaxSeconds, kCpuMask, kProfile, kXnnpackFlags, kWeightCache,
-  kOutputs, kUsage, kKeys
+  kOutputs, kUsage, kMemory, kKeys
 };
 
 constexpr const char* kNames[kKeys] = {
     "contract", "library", "model", "threads", "delegate", "input", "seed", "interval",
     "min-samples", "max-samples", "max-seconds", "warmup-max-seconds", "cpu-mask",
-    "profile", "xnnpack-flags", "weight-cache", "outputs", "usage",
+    "profile", "xnnpack-flags", "weight-cache", "outputs", "usage", "memory",
 };
 
 void store(Arguments& out, Key key, const char* value) {
@@ -127,6 +127,7 @@ void store(Arguments& out, Key key, const char* value) {
     case kWeightCache: out.weight_cache = quotable_path(name, value); break;
     case kOutputs: out.outputs = path(name, value); break;
     case kUsage: out.usage = whole(name, value, 0, 1) == 1; break;
+    case kMemory: out.memory = static_cast<uint32_t>(whole(name, value, 1, 10000)); break;
     case kContractKey:
     case kKeys: break;
   }
@@ -153,6 +154,17 @@ void check_contract(int count, char** values) {
   if (strcmp(given, spoken) != 0) {
     fail("This runner speaks contract %d, the host asked for contract %.100s.", kContract, given);
   }
+}
+
+// A process measures the latency, the operators or the memory.
+void check_passes(Arguments& out) {
+  const char* pass = out.profile != 0 ? "profile" : out.memory != 0 ? "memory" : nullptr;
+  if (out.profile != 0 && out.memory != 0) fail("--profile and --memory exclude each other.");
+  if (out.usage && pass != nullptr) fail("--usage is of sampling, which --%s replaces.", pass);
+  if (out.memory == 0) return;
+  out.warmup_max_ns = 0;
+  out.interval = 0;
+  out.max_samples = out.memory;
 }
 
 Key key_of(const char* argument) {
@@ -182,7 +194,7 @@ Arguments parse_arguments(int count, char** values) {
   if (!given[kModel]) fail("--model is missing.");
   if (out.min_samples > out.max_samples) fail("--min-samples is more than --max-samples.");
   if (out.max_ns == 0) fail("--max-seconds must be more than 0.");
-  if (out.usage && given[kProfile]) fail("--usage is of sampling, which --profile replaces.");
+  check_passes(out);
   constexpr Key kOfXnnpack[] = {kXnnpackFlags, kWeightCache};
   for (Key key : kOfXnnpack) {
     if (given[key] && !out.xnnpack) fail("--%s is for --delegate=xnnpack alone.", kNames[key]);

@@ -24,6 +24,7 @@ struct Arguments {
   uint32_t xnnpack_flags = 0;  // in the place of XNNPACK's own defaults
   const char* weight_cache = nullptr;
   const char* outputs = nullptr;  // where their bytes go
+  uint32_t memory = 0;            // inferences until it is steady; 0: no memory pass
   bool usage = false;             // tell who used the processor while sampling
 };
 

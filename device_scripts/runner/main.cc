@@ -6,6 +6,7 @@
 #include "failure.h"
 #include "inputs.h"
 #include "json.h"
+#include "memory.h"
 #include "outputs.h"
 #include "process.h"
 #include "profile.h"
@@ -22,26 +23,36 @@ struct Report {
   Profile profile;
   const char* stopped_by;
   Usage usage;
+  MemorySteps steps;
   long before_load_kb, after_compile_kb, peak_kb;
   const char* delegation;
 };
+
+void note(const Arguments& arguments, MemoryAt* at) {
+  if (arguments.memory != 0) *at = memory_now();
+}
 
 Report measure(Session& session, const Arguments& arguments) {
   Report report = {};
   report.cpu_mask = bind_to(arguments.cpu_mask);
   report.before_load_kb = peak_memory_kb();
+  note(arguments, &report.steps.baseline);
   const uint64_t start = now_ns();
   load(session, arguments.library, arguments.model);
   const uint64_t loaded = now_ns();
+  note(arguments, &report.steps.load);
+  const uint64_t compiling = now_ns();
   compile(session, arguments, arguments.threads, arguments.profile != 0);
   const uint64_t compiled = now_ns();
   report.init_ns = loaded - start;
-  report.compile_ns = compiled - loaded;
+  report.compile_ns = compiled - compiling;
   report.after_compile_kb = peak_memory_kb();
+  note(arguments, &report.steps.compile);
   make_buffers(session);
   fill_inputs(session, arguments);
   enter_stage("run");
   report.first_inference_ns = timed_inference(session);
+  note(arguments, &report.steps.first);
   report.warmups = warm_up(session, arguments.warmup_max_ns);
   if (arguments.profile == 0) {
     const UsageMark begun = arguments.usage ? begin_usage() : UsageMark();
@@ -51,6 +62,7 @@ Report measure(Session& session, const Arguments& arguments) {
     report.profile = profile(session, arguments.profile, &report.samples);
     report.stopped_by = "max_samples";
   }
+  note(arguments, &report.steps.steady);
   report.peak_kb = peak_memory_kb();
   report.delegation = find_delegation(session, arguments);
   return report;
@@ -61,7 +73,7 @@ void write_optional(Json& json, const char* key, const char* text) {
   else json.text(key, text);
 }
 
-void write_kb(Json& json, const char* key, long kb) {
+void write_kb(Json& json, const char* key, int64_t kb) {
   if (kb < 0) json.null(key);
   else json.integer(key, kb);
 }
@@ -96,6 +108,23 @@ void write_usage(Json& json, const Usage& usage) {
   json.micros("wall_us", usage.wall_ns);
   json.micros("own_us", usage.own_ns);
   json.micros("busy_us", usage.busy_ns);
+  json.end_object();
+}
+
+void write_step(Json& json, const char* key, const MemoryAt& at) {
+  json.begin_object(key);
+  write_kb(json, "peak_kb", at.peak_kb);
+  write_kb(json, "pss_kb", at.pss_kb);
+  json.end_object();
+}
+
+void write_steps(Json& json, const MemorySteps& steps) {
+  json.begin_object("memory_pass");
+  write_step(json, "baseline", steps.baseline);
+  write_step(json, "load", steps.load);
+  write_step(json, "compile", steps.compile);
+  write_step(json, "first", steps.first);
+  write_step(json, "steady", steps.steady);
   json.end_object();
 }
 
@@ -141,6 +170,7 @@ void write_report(Json& json, Session& session, const Arguments& arguments, cons
   json.text("stopped_by", report.stopped_by);
   if (arguments.usage) write_usage(json, report.usage);
   if (arguments.profile != 0) write_profile(json, report.profile);
+  if (arguments.memory != 0) write_steps(json, report.steps);
   json.begin_object("memory");
   write_kb(json, "before_load_kb", report.before_load_kb);
   write_kb(json, "after_compile_kb", report.after_compile_kb);

@@ -8,6 +8,7 @@
 //   FAKE_ELAPSED_US    durations of these events, separated by commas; the last one repeats
 //   FAKE_UNEVEN        the second profile shows one event less
 //   FAKE_INPUTS        the model has one input, 2 x 3 floats
+//   FAKE_OUTPUTS       the model has one output, which holds what the input held
 //   FAKE_CORES         that the process keeps busy, by its own clock (1)
 //   FAKE_PROC          a folder in the place of /proc: the n-th opening of /proc/x finds its x.n,
 //                      or x where there is none
@@ -105,7 +106,7 @@ GIVE(CreateCompiledModel, (void *e, void *m, void *o, void **out), out, &thing)
 GIVE(GetNumModelSignatures, (void *model, size_t *out), out, 1)
 GIVE(GetModelSignature, (void *model, size_t i, void **out), out, &thing)
 GIVE(GetNumSignatureInputs, (void *signature, size_t *out), out, getenv("FAKE_INPUTS") != NULL)
-GIVE(GetNumSignatureOutputs, (void *signature, size_t *out), out, 0)
+GIVE(GetNumSignatureOutputs, (void *signature, size_t *out), out, getenv("FAKE_OUTPUTS") != NULL)
 GIVE(GetSignatureInputName, (void *s, size_t i, const char **out), out, "")
 GIVE(GetSignatureOutputName, (void *s, size_t i, const char **out), out, "")
 GIVE(GetSignatureInputTensorByIndex, (void *s, size_t i, void **out), out, &thing)
