@@ -131,13 +131,13 @@ PACKAGES = (
 )
 
 
-def require(there: bool, what: str) -> None:
+def require(there: bool, what: str, cure: str = f"on Debian: apt install {PACKAGES}") -> None:
     """Continuous integration has everything; elsewhere a reason is given."""
     if there:
         return
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing")
-    pytest.skip(f"{what} is missing; on Debian: apt install {PACKAGES}")
+        pytest.fail(f"{what} is missing; {cure}")
+    pytest.skip(f"{what} is missing; {cure}")
 
 
 def litert_of_pypi(version: str, processor: str, folder: Path) -> Path:
@@ -151,9 +151,10 @@ def litert_of_pypi(version: str, processor: str, folder: Path) -> Path:
         check=False,
         timeout=300,
     )
-    require(done.returncode == 0, f"the {processor} wheel of ai-edge-litert {version} on PyPI")
-    (wheel,) = folder.glob("*.whl")
+    wheel = f"the {processor} wheel of ai-edge-litert {version} on PyPI"
+    require(done.returncode == 0, wheel, done.stderr[-200:])
+    (fetched,) = folder.glob("*.whl")
     library = folder / "libLiteRt.so"
-    with zipfile.ZipFile(wheel) as archive:
+    with zipfile.ZipFile(fetched) as archive:
         library.write_bytes(archive.read("ai_edge_litert/libLiteRt.so"))
     return library

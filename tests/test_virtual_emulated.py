@@ -5,11 +5,7 @@ Slow programs are all that it shows of a phone's processor; nothing here looks a
 
 from __future__ import annotations
 
-import os
 import platform
-import subprocess
-import sys
-import zipfile
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +13,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 import virtual_adb
-from runners import arguments, document, run
+from runners import arguments, document, litert_of_pypi, require, run
 from virtual_adb import Adb
 
 from bench import runtime, virtual
@@ -31,15 +27,6 @@ WORLDS = virtual_adb.worlds()
 on_x86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="nothing to emulate here")
 
 
-def require(there: bool, what: str, cure: str) -> None:
-    """Continuous integration has everything; elsewhere a reason is given."""
-    if there:
-        return
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing; {cure}")
-    pytest.skip(f"{what} is missing; {cure}")
-
-
 @pytest.fixture(scope="module")
 def _emulator() -> None:
     try:
@@ -51,18 +38,8 @@ def _emulator() -> None:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """libLiteRt.so of the aarch64 wheel, of the version that is installed here."""
-    folder = tmp_path_factory.mktemp("wheel")
-    wanted = f"ai-edge-litert=={metadata.version('ai-edge-litert')}"
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-    aarch64 = ["--only-binary=:all:", "--platform=manylinux_2_27_aarch64"]
-    done = subprocess.run(
-        [*pip, *aarch64, wanted], capture_output=True, check=False, timeout=300, text=True
-    )
-    require(done.returncode == 0, f"the aarch64 wheel of {wanted}", done.stderr[-200:])
-    (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extract("ai_edge_litert/libLiteRt.so", folder)
-    return folder / "ai_edge_litert" / "libLiteRt.so"
+    version = metadata.version("ai-edge-litert")
+    return litert_of_pypi(version, "aarch64", tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
