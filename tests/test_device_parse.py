@@ -14,6 +14,7 @@ from bench.device.parse.cpuinfo import parse_cpuinfo
 from bench.device.parse.cpulist import parse_cpu_list
 from bench.device.parse.devices import Listed, parse_devices
 from bench.device.parse.df import parse_df
+from bench.device.parse.gauge import ma_per_unit, parse_gauge, why_fed
 from bench.device.parse.getprop import parse_getprop
 from bench.device.parse.identity import abis, identity, soc
 from bench.device.parse.power import parse_screen
@@ -41,6 +42,8 @@ PARSERS: list[Callable[[str], object]] = [
     parse_thermalservice,
     parse_zones,
     printable,
+    why_fed,
+    lambda text: parse_gauge(text.split("\n")),
 ]
 
 # Pieces that parsers look for, so that chance makes texts which almost are the real thing.
@@ -54,6 +57,7 @@ PIECES = [
     "Temperature{mValue=., mType=3, mName=TYPE_BATTERY, mStatus=0}", "cpu-therm: 48500", "-274000",
     "mWakefulness=Awake", "Display Power: state=OFF", "MemTotal: 1 kB", "0.1 0.2 0.3 1/2 3",
     "0.10 0.20 0.30 1/2 3", "X device usb:1", "no permissions (", "1K-blocks Available",
+    "AC powered: true", "dumpsys current now: -1", "battery/voltage_now: 4006", "current_now:",
     " 1 2 3 4% /", "Linux version 4.19.1", "٣", "²", "\0", "\u2028", "\x85",
 ]  # fmt: skip
 
@@ -250,6 +254,73 @@ def test_features_are_those_of_every_core_and_parts_need_a_block_each() -> None:
     assert info.hardware == "Qualcomm X"
     one_for_all = "processor\t: 0\nprocessor\t: 1\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n"
     assert parse_cpuinfo(one_for_all).parts == {}
+
+
+# --- the battery's gauge ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("currents", "unit"),
+    [
+        ([141], 1.0),  # Galaxy 2018, dumpsys
+        ([-291], 1.0),  # max77696
+        ([-395_600, -426_300], 0.001),  # qpnp
+        ([-1_202_147], 0.001),  # Mi 6
+        ([-500, -7011, 350_000], 0.001),  # near full, and then under load
+        ([-7011], None),  # 7 A or 7 mA
+        ([15_999], None),
+        ([0, 0], None),
+        ([], None),
+        ([10**12], None),
+    ],
+)
+def test_the_unit_of_a_current_is_that_in_which_a_phone_could_live(
+    currents: list[int], unit: float | None
+) -> None:
+    assert ma_per_unit(currents) == unit
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (
+            ["/sys/class/power_supply/battery/current_now: -312000", "x/voltage_now: 4102500"],
+            ("power_supply", -312_000, 4102.5),
+        ),
+        (["x/current_now: -291", "x/voltage_now: 4006"], ("power_supply", -291, 4006.0)),
+        (
+            ["dumpsys voltage: 4312", "dumpsys current now: 141", "dumpsys voltage: 1"],
+            ("dumpsys", 141, 4312.0),
+        ),
+        (["dumpsys voltage: 13"], (None, None, None)),  # a TV box without a battery
+        (["x/voltage_now: -22"], (None, None, None)),  # an errno for a value
+        (["x/current_now: 12e3", "zone current_now: 1"], (None, None, None)),
+    ],
+)
+def test_a_gauge_is_read_as_it_stands_there(
+    lines: list[str], told: tuple[str | None, int | None, float | None]
+) -> None:
+    assert parse_gauge(lines) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("  USB powered: true\n  status: 3", "the phone is on USB power, not on its battery alone"),
+        ("  AC powered: false\n  Dock powered: true\r\n", "the phone is on Dock power"),
+        ("  MOD powered: true", "the phone is on MOD power"),
+        ("  USB powered: false\n  status: 2\n  status: 3", "the battery charges"),
+        ("status: 5", "the battery is full and on its charger"),
+        ("  (UPDATES STOPPED -- use 'reset' to restart)\n  status: 3", "set by hand"),
+        ("  AC powered: false\n  status: 3\n mod status: 2", None),
+        ("  AC powered: false\n  status: 4", None),
+        ("", None),
+    ],
+)
+def test_a_phone_that_is_fed_says_by_what(text: str, why: str | None) -> None:
+    found = why_fed(text)
+    assert (found is None) == (why is None)
+    assert why is None or why in str(found)
 
 
 # --- battery ------------------------------------------------------------------------------

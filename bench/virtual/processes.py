@@ -89,8 +89,9 @@ class Processes:
                 os.killpg(pid, number)
 
     def cpu_s(self) -> dict[int, float]:
-        """Processor seconds that each running command has used so far, by its process id."""
-        stats = ((pid, procstat.read(pid)) for pid in self._exits)
+        """Processor seconds that each process of a running command has used so far, by its id."""
+        pids = {pid for leader in self._exits for pid in procstat.descendants(leader)}
+        stats = ((pid, procstat.read(pid)) for pid in pids)
         return {pid: stat.cpu_ticks / _TICKS_PER_S for pid, stat in stats if stat is not None}
 
     async def kill_seen(self, pattern: str, after_s: float) -> None:

@@ -13,7 +13,7 @@ class ProcStat(NamedTuple):
     parent: int
     session: int
     start_ticks: int  # since boot; a reused pid has another
-    cpu_ticks: int  # that it has used, with children that it has waited for
+    cpu_ticks: int  # that it has used itself
 
 
 def read(pid: int | str) -> ProcStat | None:
@@ -29,13 +29,22 @@ def read(pid: int | str) -> ProcStat | None:
         parent=int(fields[1]),
         session=int(fields[3]),
         start_ticks=int(fields[19]),
-        cpu_ticks=sum(map(int, fields[11:15])),
+        cpu_ticks=sum(map(int, fields[11:13])),
     )
 
 
 def pids() -> list[int]:
     """All processes that this one can see."""
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all that it has started and that still is its child, or theirs."""
+    try:
+        text = Path("/proc", str(pid), "task", str(pid), "children").read_text()
+    except OSError:
+        return [pid]
+    return [pid, *(found for child in text.split() for found in descendants(int(child)))]
 
 
 def command_line(pid: int) -> list[str]:
