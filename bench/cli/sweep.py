@@ -55,7 +55,7 @@ def sweep(
     ] = None,
     host_runtime: Annotated[
         HostRuntime,
-        typer.Option(help="What quantized models are checked with before they are measured."),
+        typer.Option(help="What runs the models here, to check them and the outputs of phones."),
     ] = "ai-edge-litert",
     report: Annotated[bool, typer.Option(help="Render the HTML report at the end.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what went wrong.")] = False,
