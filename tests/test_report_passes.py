@@ -115,3 +115,34 @@ def test_memory_the_host_and_other_processes_are_told_of_each_trial(tmp_path: Pa
     assert "PSS steady, MiB 23.9 (peak 28.7)" in page.text
     assert "busy with others, cores 0.25" in page.text
     assert "outputs far <b>off</b>, 31 dB, top-1 50%" in page.text
+
+
+def test_sustained_runs_have_a_section_with_numbers_and_a_plot(tmp_path: Path) -> None:
+    slow = made.sustained(600, us=50_000.0, slower=1.5)
+    trials = [
+        made.trial(PHONE, net, repetition=n, sustained=slow if net is NETS[1] else made.sustained())
+        for net in NETS
+        for n in (1, 2)
+    ]
+    page = page_of(tmp_path, *trials)
+    assert {"sustained", "plot-sustained"} <= set(page.values("id"))
+    row = (
+        "1.50 50.03 75.06 Acme One , 1 thread, xnnpack, repetition 1 754 36.0 → 66.0 2,800 → 1,900"
+    )
+    assert row in page.text
+    assert page.text.index(row) < page.text.index("1.30 100.0 130.2 Acme One")
+    assert "50.03 → 75.06 ms, × 1.50" in page.text  # in the plot's legend
+    assert "Drawn are 2 of 4" in page.text
+    assert "its first and last minute, ms 50.03 → 75.06, × 1.50" in page.text
+
+
+def test_a_page_without_a_long_run_has_no_such_section(tmp_path: Path) -> None:
+    page = page_of(tmp_path, made.trial(PHONE, NETS[0]))
+    assert "sustained" not in page.values("id")
+
+
+def test_a_sustained_run_without_any_reading_is_told_without_clocks(tmp_path: Path) -> None:
+    bare = msgspec.structs.replace(made.sustained(), series=())
+    page = page_of(tmp_path, made.trial(PHONE, NETS[0], sustained=bare))
+    assert "plot-sustained" in page.values("id")
+    assert "Clock, GHz" not in page.text

@@ -157,3 +157,26 @@ def test_speed_ups_compare_a_network_with_itself_in_float32(cells: pd.DataFrame)
     assert set(frame["quantization"].astype(str)) == {"float16", "int8"}
     halves = frame[(frame["quantization"] == "float16").to_numpy(dtype=bool)]
     assert halves["size_share"].tolist() == [0.5] * len(halves)
+
+
+def test_clocks_and_temperatures_are_drawn_below_a_sustained_run(tmp_path: Path) -> None:
+    net, told = made.MOBILENETS[0], made.sustained(300, slower=1.4)
+    trials = [made.trial(PHONE, net, repetition=n, sustained=told) for n in (1, 2)]
+    run = made.write_run(tmp_path, [PHONE], [net], trials)
+    samples, series = bench.load_samples(run), bench.load_series(run)
+    alone = bench.plot.sustained(samples)
+    assert len(alone.axes) == 1
+    assert len(alone.axes[0].lines) == 2 + 1  # the first minute's level
+    speed, clock, heat = bench.plot.sustained(samples, series).axes
+    assert max(speed.lines[0].get_ydata()) == pytest.approx(140, abs=1)
+    assert [max(line.get_ydata()) for line in clock.lines] == [2.8] * 4
+    assert [(min(line.get_ydata()), max(line.get_ydata())) for line in heat.lines] == [(36, 66)] * 2
+    labels = [text.get_text() for text in alone.legends[0].get_texts()]
+    assert labels[0].endswith("× 1.40")
+
+
+def test_a_trials_own_samples_are_drawn_where_none_went_on(samples: pd.DataFrame) -> None:
+    assert set(samples["phase"]) == {"warm-up", "sample"}
+    assert bench.plot.sustained(samples).axes[0].lines
+    long = samples.assign(phase="sustained")
+    assert not bench.plot.time_series(long).axes[0].lines

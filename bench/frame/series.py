@@ -37,26 +37,25 @@ def load_series(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd
     runs = read_runs(path)
     titles = titles_of(runs)
     rows: list[Values] = []
-    read, ends = _Readings(), [0]
+    read = Readings()
     for run, trial, _ in starts_of(runs, tries=tries):
-        read.add(trial)
-        if len(read.at_s) > ends[-1]:
+        if read.add(trial):
             rows.append((*axis_values(run, trial, titles), trial.key, trial.tries))
-            ends.append(len(read.at_s))
-    repeated = np.repeat(np.arange(len(rows)), np.diff(ends))
-    frame = frame_of(AXES, rows).take(repeated).reset_index(drop=True)
-    return frame.assign(**read.columns())[_SHOWN]
+    return read.frame(frame_of(AXES, rows))[_SHOWN]
 
 
-class _Readings:
-    """Columns that grow by the readings of a trial."""
+class Readings:
+    """Columns that grow by the readings of one start after the other."""
 
     def __init__(self) -> None:
+        self.counts: list[int] = []  # of each start
         self.phases, self.at_s = array("b"), array("d")
         self.sources, self.names = array("q"), dict[str, int]()
         self.figures = [array("d") for _ in _FIGURES]
 
-    def add(self, trial: Trial) -> None:
+    def add(self, trial: Trial) -> int:
+        """How many readings a start has; one without any is left out."""
+        before = len(self.at_s)
         for phase, moments in enumerate(_series(trial)):
             for moment in moments:
                 for source, *told in _readings(moment):
@@ -65,15 +64,21 @@ class _Readings:
                     self.sources.append(self.names.setdefault(source, len(self.names)))
                     for column, figure in zip(self.figures, told, strict=True):
                         column.append(figure)
+        found = len(self.at_s) - before
+        self.counts += [found] if found else []
+        return found
 
-    def columns(self) -> dict[str, Any]:
+    def frame(self, starts: pd.DataFrame) -> pd.DataFrame:
+        """The readings beside what is told of their starts, which has a row each."""
         figures = zip(_FIGURES, self.figures, strict=True)
-        return {
+        repeated = starts.take(np.repeat(np.arange(len(starts)), self.counts))
+        told = {
             "phase": _category(self.phases, columns.READ_DURING, ordered=True),
             "at_s": np.asarray(self.at_s, dtype=np.float64),
             "source": _category(self.sources, self.names, ordered=False),
-            **{column.name: _nullable(column.kind, told) for column, told in figures},
+            **{column.name: _nullable(column.kind, read) for column, read in figures},
         }
+        return repeated.reset_index(drop=True).assign(**told)
 
 
 def _series(trial: Trial) -> Iterator[tuple[Moment, ...]]:

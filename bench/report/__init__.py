@@ -3,7 +3,7 @@
 collect   reads the runs and pools their trials into cells
 tables    sets cells side by side: levels of complexity, pairs, the best of each level
 grid      the table: model_columns, device_columns, values
-findings  failures and doubts, told once
+findings  failures and doubts, told once;  sustained  runs that went on
 traces    what each cell is made of: facts, states, courses of clocks and temperatures
 plots     figures of cells (`bench.plot`);  svg  a figure as a part of the page
 page      all of it through page.html.j2

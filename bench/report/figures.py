@@ -10,9 +10,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bench.frame.cells import Cell, frame_of_cells
-from bench.records import Config, Measurement, Published, device_id
+from bench.records import Config, Published, device_id
 from bench.report import plots, text
 from bench.report.collect import Collection
+from bench.report.frames import samples_frame
 from bench.report.plots.complexity import ERRORS
 from bench.report.plots.drawing import groups, tells, told
 from bench.report.plots.samples import MOST_ROWS
@@ -20,8 +21,6 @@ from bench.report.plots.schemes import has_groups, speed_ups
 from bench.report.svg import inline_svg
 
 MOST_FACETS = 6  # plots of one kind, a config each
-SUSTAINED_S = 60.0  # seconds of inferences from which on heat may show
-MOST_SUSTAINED = 6  # trials
 # Doubts that the order of the samples may explain, and how many trials are drawn for them.
 IN_TIME, MOST_DOUBTFUL = ("drifting", "bimodal", "wide", "throttled", "hot start"), 4
 PUBLISHED, MEASURED = ERRORS["published"], ERRORS["measured"]
@@ -57,9 +56,8 @@ def figures(collection: Collection, chosen: dict[str, Published]) -> list[Plot]:
         *_groups(facets, collection),
         *_spread(ordered, collection),
         *_doubtful(ordered, collection.titles),
-        *_sustained(ordered, collection.titles),
     ]  # fmt: skip
-    return [_plot(name, figure, caption) for name, figure, caption in drawn]
+    return [page_plot(name, figure, caption) for name, figure, caption in drawn]
 
 
 _ERROR_LATENCY = (
@@ -168,9 +166,10 @@ def _spread(cells: Sequence[Cell], collection: Collection) -> Iterator[Drawn]:
         shown = [cell for cell in cells if cell.config == config and cell.measurements]
         if 1 < len(shown) <= MOST_ROWS:
             samples = pd.concat(
-                _samples(cell, measured, collection.titles)
+                samples_frame(cell, done, collection.titles, done.trial.measurement.samples_us)
                 for cell in shown
-                for measured in cell.measurements
+                for done in cell.done
+                if done.trial.measurement is not None
             )
             caption = (
                 "Samples of all repetitions about their median: the middle half, and the 5th to the"
@@ -182,15 +181,17 @@ def _spread(cells: Sequence[Cell], collection: Collection) -> Iterator[Drawn]:
 def _doubtful(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:
     """The samples of doubtful trials in order, those of the first kinds first."""
     found = [
-        (min(IN_TIME.index(kind) for kind in kinds), cell, trial.measurement)
+        (min(IN_TIME.index(kind) for kind in kinds), cell, done, measured.samples_us)
         for cell in cells
-        for trial in cell.trials
-        if trial.measurement
-        and (kinds := {doubt.kind for doubt in trial.doubts}.intersection(IN_TIME))
+        for done in cell.done
+        if (measured := done.trial.measurement)
+        and (kinds := {doubt.kind for doubt in done.trial.doubts}.intersection(IN_TIME))
     ]
     shown = sorted(found, key=lambda one: one[0])[:MOST_DOUBTFUL]
     if shown:
-        samples = pd.concat(_samples(cell, measured, titles) for _, cell, measured in shown)
+        samples = pd.concat(
+            samples_frame(cell, done, titles, told) for _, cell, done, told in shown
+        )
         more = f" {len(found) - len(shown)} more are not drawn." if len(found) > len(shown) else ""
         yield (
             "doubtful",
@@ -198,47 +199,6 @@ def _doubtful(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:
             "Samples of doubtful trials in the order they were taken, to see whether they"
             f" drift, jump or scatter.{more}",
         )
-
-
-def _sustained(cells: Sequence[Cell], titles: dict[str, str]) -> Iterator[Drawn]:
-    """The longest trials, where they are long enough to heat a phone."""
-    long = [
-        (sum(measured.samples_us), cell, measured)
-        for cell in cells
-        for measured in cell.measurements
-        if sum(measured.samples_us) >= SUSTAINED_S * 1e6
-    ]
-    longest = sorted(long, key=lambda one: -one[0])[:MOST_SUSTAINED]
-    if longest:
-        samples = pd.concat(_samples(cell, measured, titles) for _, cell, measured in longest)
-        yield (
-            "sustained",
-            plots.sustained(samples),
-            "Speed against the trial’s own start, over the time spent in inferences.",
-        )
-
-
-def _samples(cell: Cell, measured: Measurement, titles: dict[str, str]) -> pd.DataFrame:
-    """A trial's samples as `bench.load_samples` would tell them, as far as plots ask."""
-    trial = next(trial for trial in cell.trials if trial.measurement is measured)
-    return pd.DataFrame(
-        {
-            "sweep": "",
-            "run": "",
-            "key": trial.key,
-            "device": titles[cell.device_id],
-            "device_id": cell.device_id,
-            "virtual": cell.virtual,
-            "model": cell.model.name,
-            "threads": cell.config.threads,
-            "delegate": cell.config.delegate,
-            "affinity": cell.config.affinity,
-            "xnnpack": cell.config.xnnpack,
-            "repetition": trial.repetition,
-            "phase": "sample",
-            "latency_us": measured.samples_us,
-        }
-    )
 
 
 def _only(config: Config, collection: Collection) -> str:
@@ -254,7 +214,8 @@ def _shared(measured: pd.DataFrame) -> bool:
     return not first[same].merge(others[same], on=same).empty
 
 
-def _plot(name: str, figure: Figure, caption: str) -> Plot:
+def page_plot(name: str, figure: Figure, caption: str) -> Plot:
+    """A figure as a part of the page."""
     title = figure.axes[0].get_title(loc="left").replace("\n", " – ")
     return Plot(name, inline_svg(figure, name=name, title=title, description=caption), caption)
 

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 from bench import __version__
 from bench.frame.cells import Cell
 from bench.records import Published, device_id, encode
-from bench.report import figures, findings, provenance, text, traces
+from bench.report import figures, findings, provenance, sustained, text, traces
 from bench.report.collect import Collection, mixed
 from bench.report.grid import grid
 from bench.report.tables import choose
@@ -44,6 +44,7 @@ def html(collection: Collection, reload_s: float | None = None) -> str:
         printed=_printed(collection),
         anchors=anchors,
         plots=figures.figures(collection, chosen),
+        sustained=sustained.section(collection),
         failures=findings.failures(collection.cells),
         doubts=findings.doubts(collection.cells),
         traces=traces.traces(collection, anchors),

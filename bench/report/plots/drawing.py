@@ -108,19 +108,23 @@ def by_device(cells: pd.DataFrame, order: str) -> Iterator[Series]:
             )
 
 
-def figure_of(title: str, measured: pd.DataFrame, *, columns: int = 1) -> tuple[Figure, Any]:
+def figure_of(
+    title: str, measured: pd.DataFrame, *, columns: int = 1, heights: Sequence[float] = (1,)
+) -> tuple[Figure, Any]:
     """A figure whose title says when what it shows was measured on virtual devices.
 
-    Returns the figure and its axes, an array of them for several columns.
+    Returns the figure and its axes, an array of them for several columns or rows, which share
+    their x-axis; `heights` are the rows', the first one's as high as that of other figures.
     """
-    figure = Plot(figsize=SIZE, layout="constrained")
-    axes = figure.subplots(1, columns)
+    size = (SIZE[0], SIZE[1] * sum(heights) / heights[0])
+    figure = Plot(figsize=size, layout="constrained")
+    axes = figure.subplots(len(heights), columns, sharex="col", height_ratios=heights)
     virtual = measured["virtual"].to_numpy(dtype=bool) if len(measured) else np.array([False])
     if virtual.all():
         title += "\n[virtual] not a phone's latency"
     elif virtual.any():
         title += "\nhollow: [virtual], not a phone's latency"
-    first = axes if columns == 1 else axes[0]
+    first = axes.flat[0] if isinstance(axes, np.ndarray) else axes
     first.set_title(title)
     return figure, axes
 

@@ -1,4 +1,4 @@
-"""Samples themselves: how they spread, and how they go in time."""
+"""Samples themselves: how they spread, and in which order they came."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from bench.report import text
 from bench.report.plots.drawing import (
-    Floats,
     Key,
     Series,
     device_label,
@@ -23,8 +22,7 @@ from bench.report.plots.drawing import (
 from bench.report.plots.look import MUTED, SERIES, STYLE
 
 MOST_ROWS = 24  # distributions below each other
-WINDOWS = 40  # of a sustained curve
-_TRIAL = ("key", "sweep", "run")
+TRIAL = ("key", "sweep", "run", "tries")  # names a start
 
 
 def distributions(samples: pd.DataFrame) -> Figure:
@@ -67,45 +65,26 @@ def time_series(samples: pd.DataFrame) -> Figure:
     One trial is drawn in ms, several as shares of their medians: they may be far apart.
     Takes a frame of `bench.load_samples`, filtered to the trials to look at.
     """
+    samples = samples[(samples["phase"] != "sustained").to_numpy(dtype=bool)]
     with mpl.rc_context(STYLE):
         figure, axes = figure_of("Inferences in order", samples)
         found: list[Key] = []
-        trials = groups(samples, *_TRIAL)[: len(SERIES)]
+        trials = groups(samples, *TRIAL)[: len(SERIES)]
         for number, (_, trial) in enumerate(trials):
             warm = (trial["phase"] == "warm-up").to_numpy(dtype=bool)
             order = np.arange(len(trial))
             latency = values(trial, "latency_us") / 1e3
             if len(trials) > 1:
                 latency = latency / np.median(latency if warm.all() else latency[~warm]) * 100 - 100
-            series = _trial_series(trial, number)
+            series = trial_series(trial, number)
             axes.plot(order[warm], latency[warm], ".", color=MUTED)
             axes.plot(order[~warm], latency[~warm], ".", color=series.colour,
                       markerfacecolor=series.fill)  # fmt: skip
-            found.append((key(series.colour, ".", fill=series.fill), _trial_label(trial)))
+            found.append((key(series.colour, ".", fill=series.fill), trial_label(trial)))
         axes.set_xlabel("Inference")
         axes.set_ylabel("Latency, ms" if len(trials) == 1 else "Latency against the median, %")
         if (samples["phase"] == "warm-up").any():
             found.append((key(MUTED, "."), "warm-ups"))
-        legend(figure, found)
-    return figure
-
-
-def sustained(samples: pd.DataFrame) -> Figure:
-    """Speed over the time spent in inferences, against the trial's own start: heat shows here.
-
-    Takes a frame of `bench.load_samples`. Each point is the median of a fortieth of a trial.
-    """
-    shown = _samples(samples)
-    with mpl.rc_context(STYLE):
-        figure, axes = figure_of("Sustained speed", shown)
-        found: list[Key] = []
-        for number, (_, trial) in enumerate(groups(shown, *_TRIAL)[: len(SERIES)]):
-            series = _trial_series(trial, number)
-            x, y = _windows(values(trial, "latency_us"))
-            axes.plot(x, 100 * y[0] / y, color=series.colour, linestyle=series.line)
-            found.append((key(series.colour, "", line=series.line), _trial_label(trial)))
-        axes.set_xlabel("Time spent in inferences, s")
-        axes.set_ylabel("Speed, % of the start’s")
         legend(figure, found)
     return figure
 
@@ -118,19 +97,14 @@ def _devices(frame: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(frame["device_id"].astype(str)))
 
 
-def _trial_series(trial: pd.DataFrame, number: int) -> Series:
+def trial_series(trial: pd.DataFrame, number: int) -> Series:
+    """A colour a start."""
     return Series(trial, SERIES[number], ".", bool(trial["virtual"].any()))
 
 
-def _trial_label(trial: pd.DataFrame) -> str:
+def trial_label(trial: pd.DataFrame) -> str:
+    """Which start it is, for a legend."""
     first = trial.iloc[0]
     name = text.clean(str(first["model"]), text.LABEL_LIMIT)
     device = device_label(str(first["device"]))
     return f"{name}, repetition {first['repetition']}\n{device}"
-
-
-def _windows(latency_us: Floats) -> tuple[Floats, Floats]:
-    """Seconds at the end of each window, and its median latency."""
-    parts = np.array_split(latency_us, min(WINDOWS, len(latency_us)))
-    ends = np.cumsum([part.sum() for part in parts]) / 1e6
-    return ends, np.array([np.median(part) for part in parts])

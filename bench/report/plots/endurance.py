@@ -1,0 +1,113 @@
+"""Runs that went on for long: latency over time, and the clocks and temperatures beneath."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench import stats
+from bench.report import text
+from bench.report.plots.drawing import (
+    DOTTED,
+    Floats,
+    Key,
+    Series,
+    figure_of,
+    groups,
+    key,
+    legend,
+    texts,
+    values,
+)
+from bench.report.plots.look import INK, MUTED, SERIES, STYLE
+from bench.report.plots.samples import TRIAL, trial_label, trial_series
+
+WINDOWS = 60  # points of a curve
+HEIGHTS = (1.0, 0.5, 0.5)  # latency, clock, temperature
+
+
+def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figure:
+    """Latency over the time spent in inferences, against the first minute's: heat shows here.
+
+    Takes a frame of `bench.load_samples`, and draws the runs of phase `sustained` in it, or,
+    without any, the samples of its trials; each point is the median of a sixtieth. With a frame
+    of `bench.load_series` the fastest cores' clock, what it is allowed (dotted) and the hottest
+    sensor are drawn beneath. The legend tells the medians of the first and the last minute.
+    """
+    phase, read = ("sustained", "sustained") if (samples["phase"] == "sustained").any() else (
+        "sample", "trial"
+    )  # fmt: skip
+    shown = samples[(samples["phase"] == phase).to_numpy(dtype=bool)]
+    runs = groups(shown, *TRIAL)[: len(SERIES)]
+    below = None if series is None else series[(series["phase"] == read).to_numpy(dtype=bool)]
+    beneath = below is not None and not below.empty
+    with mpl.rc_context(STYLE):
+        figure, axes = figure_of("Sustained latency", shown, heights=HEIGHTS if beneath else (1,))
+        rows: list[Axes] = list(axes) if beneath else [axes]
+        found: list[Key] = []
+        for number, (_, run) in enumerate(runs):
+            drawn = trial_series(run, number)
+            _latency(rows[0], drawn, values(run, "latency_us"))
+            if below is not None and beneath:
+                _clock_and_heat(rows[1], rows[2], drawn, _readings_of(below, run))
+            found.append((key(drawn.colour, "", line=drawn.line), _label(run)))
+        rows[0].axhline(100, color=MUTED, linewidth=0.7)
+        rows[0].set_ylabel("% of the first minute’s")
+        rows[-1].set_xlabel("Time spent in inferences, s" if len(rows) == 1 else "Time, s")
+        if beneath:
+            rows[1].set_ylabel("Clock, GHz")
+            rows[2].set_ylabel("Hottest, °C")
+            found.append((key(INK, "", line=DOTTED), "highest clock allowed"))
+        legend(figure, found)
+    return figure
+
+
+def _latency(axes: Axes, drawn: Series, latency_us: Floats) -> None:
+    ends = stats.sustained(latency_us.tolist())
+    parts = np.array_split(latency_us, min(WINDOWS, len(latency_us)))
+    middles = np.array([np.median(part) for part in parts])
+    times = np.cumsum([part.sum() for part in parts]) / 1e6
+    first = ends.first if ends else middles[0]
+    axes.plot(times, 100 * middles / first, color=drawn.colour, linestyle=drawn.line)
+
+
+def _label(run: pd.DataFrame) -> str:
+    ends = stats.sustained(values(run, "latency_us").tolist())
+    if ends is None:
+        return trial_label(run)
+    ms = text.milliseconds
+    told = f"{ms(ends.first)} → {ms(ends.last)} ms, × {text.ratio(ends.ratio)}"
+    return f"{trial_label(run)}: {told}"
+
+
+def _readings_of(series: pd.DataFrame, run: pd.DataFrame) -> pd.DataFrame:
+    """What was read during one run."""
+    same = np.ones(len(series), dtype=bool)
+    for column in TRIAL:
+        same &= (series[column].astype(object) == run[column].iloc[0]).to_numpy(dtype=bool)
+    return series[same]
+
+
+def _clock_and_heat(clock: Axes, heat: Axes, drawn: Series, readings: pd.DataFrame) -> None:
+    cores, sensors = (readings.dropna(subset=[column]) for column in ("current_khz", "temp_c"))
+    if not cores.empty:
+        most = "max_khz" if cores["max_khz"].notna().any() else "current_khz"
+        fastest = cores[_is_highest(cores, most)]
+        at_s = values(fastest, "at_s")
+        clock.plot(at_s, values(fastest, "current_khz") / 1e6, color=drawn.colour,
+                   linestyle=drawn.line)  # fmt: skip
+        clock.plot(at_s, values(fastest, "max_khz") / 1e6, color=drawn.colour, linestyle=DOTTED)
+    if not sensors.empty:
+        hottest = sensors[_is_highest(sensors, "temp_c")]
+        heat.plot(values(hottest, "at_s"), values(hottest, "temp_c"), color=drawn.colour,
+                  linestyle=drawn.line)  # fmt: skip
+
+
+def _is_highest(readings: pd.DataFrame, column: str) -> list[bool]:
+    """Which readings are of the source that reached the highest value."""
+    sources = texts(readings, "source")
+    highest = sources[int(np.nanargmax(values(readings, column)))]
+    return [source == highest for source in sources]
