@@ -175,5 +175,6 @@ class Chromium:
 
 def _as_3_and_4(reading: int, writing: int) -> None:
     high = os.dup(reading), os.dup(writing)
-    os.dup2(high[0], 3)
-    os.dup2(high[1], 4)
+    for copy, wanted in zip(high, (3, 4), strict=True):
+        os.dup2(copy, wanted)
+        os.set_inheritable(wanted, True)  # where the copy had that number, nothing was done

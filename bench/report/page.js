@@ -176,7 +176,7 @@ class Comparison {
   // Put the rows that are kept into order, as many as the limit allows, and hide the others:
   // a batch at once, so that a click is answered at once, and the rest bit by bit.
   show(limit = this.limit, batch = BATCH) {
-    clearTimeout(this.growing);
+    this.growing = null;
     const kept = this.order.filter((entry) => entry.kept);
     const shown = kept.slice(0, limit);
     const first = new Set(shown.slice(0, batch));
@@ -202,13 +202,16 @@ class Comparison {
     parts.forEach((part, level) => part.firstChild && this.bodies[level].append(part));
   }
 
-  // Each batch is twice as large, since the whole table is laid out again with each.
+  // Once what was put last has been drawn. Each batch is twice as large, since the whole table is
+  // laid out again with each.
   grow(left, batch = BATCH) {
     if (!left.length) return;
-    this.growing = setTimeout(() => {
+    this.growing = left;
+    requestAnimationFrame(() => setTimeout(() => {
+      if (this.growing !== left) return; // something else is shown by now
       this.put(left.slice(0, batch));
       this.grow(left.slice(batch), 2 * batch);
-    });
+    }));
   }
 
   sorted(column, direction) {
