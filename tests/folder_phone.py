@@ -109,8 +109,16 @@ class FolderPhone:
         for name, script in (("settings", _SETTINGS), ("cmd", _CMD)):
             self.add_tool(name, (_STEP + script).format(root=self.root))
 
+    def count_steps_of(self, *tools: str) -> None:
+        """Let the calls of these programs of this machine be steps too."""
+        for name in tools:
+            # A real sync takes long on a busy disk, and nothing here is kept from a blackout.
+            found = "true" if name == "sync" else shutil.which(name)
+            script = f'step before\n{found} "$@"\nsteps={{root}}/steps-after\nstep after\nexit 0\n'
+            self.add_tool(name, (_STEP + script).format(root=self.root))
+
     def kill_at(self, step: str | None) -> None:
-        """Kill the phone's shell `before-N` or `after-N`, the Nth call of a settings program."""
+        """Kill the phone's shell `before-N` or `after-N`, the Nth call of a program of steps."""
         for name in ("steps", "steps-after", "kill-at"):
             (self.root / name).unlink(missing_ok=True)
         if step is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from folder_phone import SHELLS, FolderPhone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.device import Finished
+from bench.device import Finished, read_state
 from bench.device.owner import life_of
 from bench.device.parse.report import parse_owner, parse_report
 from bench.device.phone import SAVED, WORK_DIR
@@ -257,20 +258,27 @@ class Dying(FolderPhone):
 def test_a_host_that_dies_at_any_of_its_steps_is_restored_by_the_next(tmp_path: Path) -> None:
     whole = dying_phone(tmp_path / "whole")
     with prepared(whole, EVERYTHING):
-        pass
-    assert whole.done > 10
+        measure(whole)
+    assert whole.done > 15
     for step in range(1, whole.done + 1):
         for after in (False, True):
             phone = dying_phone(tmp_path / f"{step}-{after}")
             before = phone.snapshot()
             phone.last, phone.after = step, after
             with pytest.raises(DeviceError), prepared(phone, EVERYTHING):
-                pass
+                measure(phone)
             phone.last = 10**9
             restore_leftovers(phone)
             assert phone.snapshot() == before, (step, after)
             assert restore_leftovers(phone) == ()
             assert not saved(phone).exists()
+
+
+def measure(phone: FolderPhone) -> None:
+    """What a trial does with a phone: it reads its state, and starts something."""
+    read_state(phone)
+    phone.run(["sh", "-c", "exit 0"], deadline_s=10)
+    read_state(phone)
 
 
 def dying_phone(root: Path) -> Dying:
@@ -280,14 +288,14 @@ def dying_phone(root: Path) -> Dying:
     return phone
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_script_that_is_killed_at_any_step_is_restored_by_the_next(
-    tmp_path: Path, when: str
-) -> None:
+KEEPING = ("mv", "rm", "sync")  # what old values are put on the disk and taken off it with
+
+
+def test_a_script_that_is_killed_at_any_step_is_restored_by_the_next(tmp_path: Path) -> None:
     """A phone that goes away hangs up on prepare.sh and restore.sh, wherever they are."""
-    asked = Preparation(stay_awake=True, fixed_performance=True)
-    for step in range(1, 40):
-        phone = phone_with(tmp_path / str(step))
+    asked = Preparation(stay_awake=True, fixed_performance=True, performance_governor=True)
+    for step, when in itertools.product(range(1, 200), ("before", "after")):
+        phone = stepping_phone(tmp_path / f"{step}-{when}")
         before = phone.snapshot()
         phone.kill_at(f"{when}-{step}")
         try:
@@ -298,11 +306,60 @@ def test_a_script_that_is_killed_at_any_step_is_restored_by_the_next(
             killed = True
         phone.kill_at(None)
         restore_leftovers(phone)
+        assert phone.snapshot() == before, (step, when)
+        assert not saved(phone).exists()
+        if not killed and when == "after":
+            break
+    assert 20 < step < 199, "all steps were tried, and there are some"
+
+
+def test_a_restoring_that_is_killed_at_any_step_is_finished_by_the_next(tmp_path: Path) -> None:
+    for step in range(1, 200):
+        phone = stepping_phone(tmp_path / str(step))
+        before = phone.snapshot()
+        left_behind(phone)
+        assert phone.snapshot() == PREPARED
+        phone.kill_at(f"before-{step}")
+        try:
+            restore_leftovers(phone)
+            killed = False
+        except DeviceError:
+            killed = True
+        phone.kill_at(None)
+        restore_leftovers(phone)
         assert phone.snapshot() == before, step
+        assert restore_leftovers(phone) == ()
         assert not saved(phone).exists()
         if not killed:
             break
-    assert 5 < step < 39, "all steps were tried, and there are some"
+    assert 15 < step < 199, "all steps were tried, and there are some"
+
+
+def test_a_second_host_that_dies_as_it_restores_is_followed_by_a_third(tmp_path: Path) -> None:
+    for step in range(1, 20):
+        phone = dying_phone(tmp_path / str(step))
+        before = phone.snapshot()
+        left_behind(phone)
+        phone.done, phone.last = 0, step
+        try:
+            restore_leftovers(phone)
+            died = False
+        except DeviceError:
+            died = True
+        phone.last = 10**9
+        restore_leftovers(phone)
+        assert phone.snapshot() == before, step
+        assert not saved(phone).exists()
+        if not died:
+            break
+    assert 2 < step < 19
+
+
+def stepping_phone(root: Path) -> FolderPhone:
+    phone = phone_with(root)
+    phone.count_steps_of(*KEEPING)
+    (phone.bin / "fsync").unlink()  # so that sync is called, which is a step
+    return phone
 
 
 def gone_at_the_end(phone: Dying, error: Exception | None) -> None:
