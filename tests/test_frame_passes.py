@@ -11,7 +11,7 @@ import pytest
 import bench
 from bench import stats
 from bench.frame import columns
-from bench.records import Check, MemoryAt, Moment, Output, Sustained, Trial, Usage
+from bench.records import Check, Energy, MemoryAt, Moment, Output, Sustained, Trial, Usage
 
 PHONE, NET = made.phone(), made.MOBILENETS[0]
 
@@ -143,3 +143,33 @@ def test_a_cell_is_doubted_for_what_only_its_repetitions_show_together(tmp_path:
     (cell,) = bench.load_cells(folder).to_dict("records")
     assert cell["doubts"] == "outputs differ, repetitions differ"
     assert cell["memory_steady_pss_kb"] == 24_500
+
+
+def test_the_energy_of_an_inference_is_told_with_its_interval_or_why_not(tmp_path: Path) -> None:
+    told, not_told = made.energy(), Energy(not_told="the battery is charging")
+    trials = [made.trial(PHONE, NET, repetition=n, energy=e) for n, e in ((1, told), (2, not_told))]
+    folder = write(tmp_path, *trials, made.trial(PHONE, NET, repetition=3))
+    one, other, unasked = (row for _, row in bench.load(folder).iterrows())
+    assert one["energy_mj"] == pytest.approx(28, rel=0.02)  # 0.7 A, 4 V, 10 ms
+    assert one["energy_low_mj"] < one["energy_mj"] < one["energy_high_mj"]
+    assert one["energy_net_mj"] == pytest.approx(20, rel=0.03)
+    assert one["energy_net_low_mj"] < one["energy_net_mj"] < one["energy_net_high_mj"]
+    assert one["energy_source"] == "power_supply"
+    assert other["energy_not_told"] == "the battery is charging"
+    assert other[["energy_mj", "energy_net_high_mj", "energy_source"]].isna().all()
+    assert unasked[["energy_mj", "energy_not_told"]].isna().all()
+    (cell,) = bench.load_cells(folder).to_dict("records")
+    assert (cell["energy_mj"], cell["energy_high_mj"]) == (one["energy_mj"], one["energy_high_mj"])
+    assert cell["energy_net_mj"] == one["energy_net_mj"]
+
+
+def test_a_cells_energy_covers_that_of_every_repetition(tmp_path: Path) -> None:
+    trials = [
+        made.trial(PHONE, NET, repetition=n, energy=made.energy(busy_ma=ma))
+        for n, ma in enumerate((700, 800, 1_000))
+    ]
+    folder = write(tmp_path, *trials)
+    (cell,), rows = bench.load_cells(folder).to_dict("records"), bench.load(folder)
+    assert cell["energy_mj"] == rows["energy_mj"].median()
+    assert cell["energy_low_mj"] == rows["energy_low_mj"].min()
+    assert cell["energy_high_mj"] == rows["energy_high_mj"].max()

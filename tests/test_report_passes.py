@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import fabricated as made
@@ -9,7 +10,7 @@ import msgspec
 import pytest
 from test_report import Page, report
 
-from bench.records import Check, Doubt, Moment, Output, Trial, Usage
+from bench.records import Check, Doubt, Energy, Moment, Output, Trial, Usage
 from bench.report.courses import MOST_POINTS, courses
 
 PHONE, NETS = made.phone(), made.MOBILENETS[:2]
@@ -146,3 +147,19 @@ def test_a_sustained_run_without_any_reading_is_told_without_clocks(tmp_path: Pa
     page = page_of(tmp_path, made.trial(PHONE, NETS[0], sustained=bare))
     assert "plot-sustained" in page.values("id")
     assert "Clock, GHz" not in page.text
+
+
+def test_energy_has_a_column_where_told_and_a_reason_where_not(tmp_path: Path) -> None:
+    why = Energy(not_told="the battery <charges>")
+    page = page_of(
+        tmp_path,
+        made.trial(PHONE, NETS[0], energy=made.energy()),
+        made.trial(PHONE, NETS[1], energy=why),
+    )
+    assert "energy-0" in page.values("data-key")
+    assert "not told: the battery <charges>" in page.values("title")
+    assert "energy not told: the battery <charges>" in page.text
+    assert re.search(r"energy of an inference, mJ 2\d\.\d \(2\d\.\d–2\d\.\d\)", page.text)
+    assert "energy by power_supply, 20 readings" in page.text
+    page = page_of(tmp_path, made.trial(PHONE, NETS[1], energy=why))
+    assert "energy-0" not in page.values("data-key")

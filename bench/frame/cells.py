@@ -15,6 +15,7 @@ import pandas as pd
 from bench import stats
 from bench.doubts import judge_repetitions
 from bench.frame import columns
+from bench.frame.passes import energy_of
 from bench.frame.trials import (
     AnyPath,
     Values,
@@ -54,6 +55,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     compile_us: float | None
     peak_memory_kb: int | None
     memory_steady_pss_kb: int | None = None
+    energy: stats.InferenceEnergy | None = None
     sustained_ratio: float | None = None
     doubts: tuple[Doubt, ...] = ()  # that the repetitions show only together
     reported: Reported | None = None  # the first, where no repetition holds samples
@@ -128,6 +130,7 @@ def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[
         compile_us=_middle(m.compile_us for m in measured),
         peak_memory_kb=_highest(m.memory.peak_kb for m in measured),
         memory_steady_pss_kb=_highest(t.memory.steady.pss_kb for t in trials if t.memory),
+        energy=_energy(told for t in trials if (told := energy_of(t.energy)) is not None),
         sustained_ratio=_middle(end.ratio for end in ends if end is not None),
         doubts=judge_repetitions(measured, trials[0].precision),
         reported=reported[0] if reported and not measured else None,
@@ -141,6 +144,31 @@ def _middle(values: Iterable[float]) -> float | None:
 
 def _highest(values: Iterable[int | None]) -> int | None:
     return max((value for value in values if value is not None), default=None)
+
+
+def _energy(told: Iterable[stats.InferenceEnergy]) -> stats.InferenceEnergy | None:
+    """The median of the repetitions, in an interval that covers all of theirs."""
+    found = list(told)
+    if not found:
+        return None
+    net = [one.net_mj for one in found if one.net_mj is not None]
+    return stats.InferenceEnergy(
+        _around([one.gross_mj for one in found]), _around(net) if net else None
+    )
+
+
+def _around(estimates: Sequence[stats.Estimate]) -> stats.Estimate:
+    ends = [end for one in estimates for end in one.interval or ()]
+    middle = stats.median([one.value for one in estimates])
+    ends += [one.value for one in estimates] if ends else []
+    return stats.Estimate(middle, stats.Interval(min(ends), max(ends)) if ends else None)
+
+
+def _energy_values(energy: stats.InferenceEnergy | None) -> Values:
+    if energy is None:
+        return (None,) * 4
+    net = energy.net_mj.value if energy.net_mj else None
+    return (energy.gross_mj.value, *(energy.gross_mj.interval or (None, None)), net)
 
 
 def _values(cell: Cell) -> Values:
@@ -164,6 +192,7 @@ def _values(cell: Cell) -> Values:
         cell.compile_us,
         cell.peak_memory_kb,
         cell.memory_steady_pss_kb,
+        *_energy_values(cell.energy),
         cell.sustained_ratio,
         _least_delegation(cell),
         doubt_kinds(cell.all_doubts),

@@ -141,6 +141,16 @@ MEMORY = tuple(
     for short, what in (("pss", "proportional set size"), ("peak", "peak resident set"))
     for step, when in STEPS.items()
 )
+ENERGY = (
+    Column("energy_mj", "Float64", "of one inference, all that the phone drew"),
+    Column("energy_low_mj", "Float64", "lower bound of its 95 % interval"),
+    Column("energy_high_mj", "Float64", "upper bound of its 95 % interval"),
+    Column("energy_net_mj", "Float64", "of one inference, beyond what it drew while idle"),
+    Column("energy_net_low_mj", "Float64", "lower bound of its 95 % interval"),
+    Column("energy_net_high_mj", "Float64", "upper bound of its 95 % interval"),
+    Column("energy_source", "category", "power_supply or dumpsys"),
+    Column("energy_not_told", "category", "why none can be told, though it was asked for"),
+)
 SUSTAINED = (
     Column("sustained_s", "Float64", "time in inferences of the run that went on"),
     Column(
@@ -177,7 +187,7 @@ BINARIES = (
 
 TRIAL_COLUMNS = (
     *RUN, *DEVICE, *MODEL, *CONFIG, *OUTCOME, *LATENCY, *PROCESS, *REPORTED, *HOST_CHECK,
-    *MEMORY, *SUSTAINED, *STATE, *BINARIES,
+    *MEMORY, *ENERGY, *SUSTAINED, *STATE, *BINARIES,
 )  # fmt: skip
 
 CELL_COLUMNS = (
@@ -195,6 +205,10 @@ CELL_COLUMNS = (
     Column("compile_us", "Float64", "median over the repetitions"),
     Column("peak_memory_kb", "Int64", "highest of the repetitions"),
     Column("memory_steady_pss_kb", "Int64", "highest of the repetitions"),
+    Column("energy_mj", "Float64", "of one inference, median over the repetitions"),
+    Column("energy_low_mj", "Float64", "lowest bound of any repetition's interval"),
+    Column("energy_high_mj", "Float64", "highest bound of any repetition's interval"),
+    Column("energy_net_mj", "Float64", "beyond what was drawn idle, median over the repetitions"),
     Column("sustained_ratio", "Float64", "median over the repetitions"),
     Column("delegation", "category", "the least that any repetition obtained", DELEGATIONS),
     Column("doubts", "string", "kinds of doubt of any repetition, or of all together; empty: none"),
@@ -230,7 +244,7 @@ OP_COLUMNS = (
 SERIES_COLUMNS = (
     *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
     Column("phase", "category", "what ran meanwhile, in a process of its own each", READ_DURING),
-    Column("at_s", "float64", "since the first reading of the phase"),
+    Column("at_s", "float64", "since reading began, anew in each phase"),
     Column("source", "category", "core N, the first of its cluster; a sensor's name; or battery"),
     Column("current_khz", "Int64", "clock, of a core"),
     Column("max_khz", "Int64", "highest clock allowed, of a core"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bench import stats
 from bench.frame import columns
-from bench.records import Check, MemoryPass, Sustained, Usage
+from bench.records import Check, Energy, MemoryPass, Moment, Sustained, Usage
 
 Values = tuple[Any, ...]
 
@@ -31,6 +32,25 @@ def memory_values(memory: MemoryPass | None) -> Values:
     return (*(at.pss_kb for at in steps), *(at.peak_kb for at in steps))
 
 
+def energy_of(energy: Energy | None) -> stats.InferenceEnergy | None:
+    """The energy of an inference; None where it was not asked for or can't be told."""
+    if energy is None or energy.not_told is not None:
+        return None
+    busy, idle = (_power_mw(moments) for moments in (energy.busy, energy.idle))
+    return stats.inference_energy(busy, idle, energy.busy_s / energy.inferences) if busy else None
+
+
+def energy_values(energy: Energy | None) -> Values:
+    """The columns of `columns.ENERGY`."""
+    told = energy_of(energy)
+    return (
+        *(_estimate(told.gross_mj) if told else (None,) * 3),
+        *(_estimate(told.net_mj) if told and told.net_mj else (None,) * 3),
+        energy.source if energy else None,
+        energy.not_told if energy else None,
+    )
+
+
 def sustained_values(run: Sustained | None) -> Values:
     """The columns of `columns.SUSTAINED`."""
     if run is None:
@@ -38,3 +58,15 @@ def sustained_values(run: Sustained | None) -> Values:
     ends = stats.sustained(run.samples_us)
     told = (ends.first, ends.last, ends.ratio) if ends else (None,) * 3
     return (sum(run.samples_us) / 1e6, *told)
+
+
+def _power_mw(moments: Iterable[Moment]) -> list[float]:
+    return [
+        stats.power_mw(moment.current_ma, moment.voltage_mv)
+        for moment in moments
+        if moment.current_ma is not None and moment.voltage_mv is not None
+    ]
+
+
+def _estimate(told: stats.Estimate) -> Values:
+    return (told.value, *(told.interval or (None, None)))

@@ -15,7 +15,13 @@ from bench.doubts import IN_TITLE
 from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.latency import statistics
-from bench.frame.passes import busy_cores, check_values, memory_values, sustained_values
+from bench.frame.passes import (
+    busy_cores,
+    check_values,
+    energy_values,
+    memory_values,
+    sustained_values,
+)
 from bench.records import (
     Device,
     DeviceState,
@@ -156,6 +162,7 @@ def _row(run: Run, trial: Trial, titles: dict[str, str], *, final: bool) -> Valu
         *_reported(trial.reported),
         *check_values(trial.check),
         *memory_values(trial.memory),
+        *energy_values(trial.energy),
         *sustained_values(trial.sustained),
         *_states(trial.state_before, trial.state_after),
         *_binaries(trial.runner),

@@ -70,6 +70,11 @@ def _of_passes(cells: Sequence[Cell]) -> Iterator[DeviceColumn]:
             ),
             lambda _, cell: number(cell.memory_steady_pss_kb, text.mebibytes),
         )
+    if any(cell.energy is not None for cell in cells):
+        yield (
+            Head("energy", "Energy", "mJ", "of one inference, all that the phone drew meanwhile"),
+            _energy,
+        )
     if any(cell.sustained_ratio is not None for cell in cells):
         yield (
             Head(
@@ -104,6 +109,18 @@ def _median(entry: Entry, cell: Cell) -> Value:
     us = entry.median_us
     return Value(
         text.milliseconds(us), us, detail=_interval(cell), best=entry.best, flag=_doubts(cell)
+    )
+
+
+def _energy(_: Entry, cell: Cell) -> Value:
+    if cell.energy is None:
+        reasons = {t.energy.not_told for t in cell.trials if t.energy and t.energy.not_told}
+        note = f"not told: {'; '.join(sorted(reasons))}" if reasons else ""
+        return Value(text.NONE, note=text.clean(note, text.PROSE_LIMIT))
+    gross, net = cell.energy
+    beyond = f"{text.significant(net.value)} of it beyond idling" if net else ""
+    return Value(
+        text.significant(gross.value), gross.value, detail=text.span(gross.interval), note=beyond
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench import stats
-from bench.frame.passes import busy_cores
+from bench.frame.passes import busy_cores, energy_of
 from bench.records import (
     Check,
+    Energy,
     Measurement,
     MemoryAt,
     MemoryPass,
@@ -33,6 +34,7 @@ def facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
             **(_check(trial.check) if trial.check else {}),
             **_operators(trial.ops),
             **(_memory(trial.memory) if trial.memory else {}),
+            **(_energy(trial.energy) if trial.energy else {}),
             **(_sustained(trial.sustained) if trial.sustained else {}),
             **states(trial.state_before, trial.state_after),
             **_origin(trial),
@@ -126,6 +128,21 @@ def _memory(memory: MemoryPass) -> dict[str, str]:
 def _memory_at(at: MemoryAt) -> str:
     peak = f" (peak {text.mebibytes(at.peak_kb)})" if at.peak_kb is not None else ""
     return text.mebibytes(at.pss_kb) + peak
+
+
+def _energy(energy: Energy) -> dict[str, str]:
+    told = energy_of(energy)
+    if told is None:
+        return {"energy": f"not told: {text.clean(energy.not_told or 'no reading', 120)}"}
+    return {
+        "energy of an inference, mJ": _estimate(told.gross_mj),
+        **({"beyond idling, mJ": _estimate(told.net_mj)} if told.net_mj else {}),
+        "energy by": f"{energy.source}, {len(energy.busy)} readings",
+    }
+
+
+def _estimate(told: stats.Estimate) -> str:
+    return f"{text.significant(told.value)} ({text.span(told.interval) or 'no interval'})"
 
 
 def _sustained(run: Sustained) -> dict[str, str]:

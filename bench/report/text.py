@@ -90,6 +90,11 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{max(digits - whole, 0)}f}" if abs(value) >= 0.01 else f"{value:.{digits}g}"
 
 
+def span(interval: tuple[float, float] | None) -> str:
+    """The bounds of an interval, in the digits of `significant`."""
+    return f"{significant(interval[0])}–{significant(interval[1])}" if interval else ""
+
+
 def ratio(value: float) -> str:
     """By how much something is multiplied."""
     return f"{value:.2f}"
