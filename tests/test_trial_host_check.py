@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import tiny_models
 from fake_phone import FakePhone, document
 
-from bench import runtime
+from bench import __version__, runtime
 from bench.device import Finished, describe
 from bench.errors import DeviceError, DeviceLost
 from bench.records import Config, Fitness, Model, PlannedTrial, Precision, Trial
@@ -72,6 +73,8 @@ class Rig:
         self.pulls += 1
         if self.fails is not None:
             raise self.fails
+        if remote not in self.phone.files:
+            raise DeviceError("No such file.")
         size: int = pull(remote, local)
         return size
 
@@ -197,6 +200,22 @@ def test_a_runner_that_fails_leaves_no_check(rig: Rig) -> None:
     assert (trial.status, trial.check, rig.pulls) == ("failed", None, 0)
     rig.phone.runner = rig.run
     assert rig.trial().check is not None
+
+
+def test_a_full_disk_costs_the_check_and_not_the_latency(rig: Rig) -> None:
+    def full(argv: Sequence[str]) -> Finished:
+        if any(word.startswith("--outputs=") for word in argv):
+            told = {
+                "contract": 1, "runner_version": __version__, "status": "error",
+                "stage": "report", "reason": "No space left on device.", "end": "complete",
+            }  # fmt: skip
+            return Finished(1, json.dumps(told, separators=(",", ":")).encode(), b"", 0.0)
+        return rig.run(argv)
+
+    rig.phone.runner = full
+    trial = rig.trial()
+    assert (trial.status, trial.check, doubts(trial)) == ("ok", None, ["pass failed"])
+    assert not any("--outputs" in word for word in trial.argv)
 
 
 def test_nothing_is_asked_of_benchmark_model(rig: Rig, model: Model) -> None:

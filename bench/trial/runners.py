@@ -105,6 +105,7 @@ class BenchRunner:
 
     def __init__(self, binaries: Binaries) -> None:
         self._version = binaries.runner_version
+        self._writes_outputs = True
         self.identity = binaries.identity
         self._runner = PhoneFile(
             binaries.runner,
@@ -145,7 +146,7 @@ class BenchRunner:
             memory=STEADY_AFTER if start.memory else 0,
             xnnpack_flags=_flags(start.config.xnnpack),
             weight_cache=self._weight_cache(start.model) if cached else None,
-            outputs=start.outputs,
+            outputs=start.outputs if self._writes_outputs else None,
         )
 
     def _weight_cache(self, model: str) -> str:
@@ -163,7 +164,11 @@ class BenchRunner:
         return Result(report.measurement, ops=report.ops, memory=report.memory)
 
     def has_another_way(self, failure: RunnerError) -> bool:
-        return False
+        """Outputs that can't be written, to a full disk perhaps, must not cost the latency."""
+        if failure.stage != "report" or not self._writes_outputs:
+            return False
+        self._writes_outputs = False
+        return True
 
 
 class BenchmarkModel:
