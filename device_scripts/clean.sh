@@ -4,17 +4,34 @@
 #     sh clean.sh NONCE FOLDER DAYS     files that nobody has used for so many days
 #     sh clean.sh NONCE FOLDER all      the whole folder
 #
-# Only processes whose own program lies in FOLDER are ended. settings.saved goes with `all`
-# alone: it is what the phone's settings are put back from.
+# Only processes whose own program lies in FOLDER are ended, also those that a qemu runs (on a
+# virtual phone). settings.saved goes with `all` alone: it is what the phone's settings are put
+# back from.
+#
+# Output: "NONCE killed ID" and "NONCE removed PATH", a line each, and in the end "NONCE end".
+# bench/device/parse/report.py reads it.
 
 nonce=$1
 folder=$2
 days=$3
 
+# emulated FILE: the program that a qemu was given
+emulated() {
+  tr '\000' '\n' <"$1" 2>/dev/null | {
+    IFS= read -r first
+    IFS= read -r second
+    case $first in */qemu-*) echo "$second" ;; esac
+  }
+}
+
 for file in /proc/[0-9]*/cmdline; do
   # Arguments end in NULs, which shells drop or stop at: either way the first stands first.
   program=
   { IFS= read -r program <"$file"; } 2>/dev/null
+  case $program in
+    "$folder"/*) ;;
+    */qemu-*) program=$(emulated "$file") ;;
+  esac
   case $program in
     "$folder"/*)
       id=${file#/proc/}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from folder_phone import SHELLS, FolderPhone
+from folder_phone import SHELLS, TOOLS, FolderPhone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -549,6 +549,35 @@ def test_processes_of_ours_are_ended_and_no_others(tmp_path: Path) -> None:
         for child in (ours, other):
             child.kill()
             child.wait()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_runner_under_an_emulator_is_ended_and_other_emulators_are_not(
+    tmp_path: Path, shell: str
+) -> None:
+    phone = FolderPhone(tmp_path, (*TOOLS, "tr"), shell=shell)
+    phone.run(["mkdir", "-p", WORK_DIR], deadline_s=5)
+    runner = phone.here(f"{WORK_DIR}/runner-abc")
+    other = tmp_path / "other"
+    for script in (runner, other):
+        script.write_text("read -r line\n")
+    commands = [
+        ["/usr/bin/qemu-aarch64-static", runner, "--contract=1"],
+        ["/usr/bin/qemu-aarch64-static", other, runner],
+        ["/bin/sh", runner, "/usr/bin/qemu-aarch64-static"],
+    ]
+    children = [
+        subprocess.Popen(command, executable="/bin/sh", stdin=subprocess.PIPE)
+        for command in commands
+    ]
+    try:
+        assert remove_leftovers(phone) == (f"process {children[0].pid}: ended",)
+        assert children[0].wait(10) == -9
+        assert [child.poll() for child in children[1:]] == [None, None]
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate()
 
 
 def test_files_that_nobody_used_for_long_go_and_old_values_stay(tmp_path: Path) -> None:
