@@ -108,21 +108,20 @@ def device_of(run: Run, trial: Trial) -> Device:
     A trial and its device must agree on whether it is virtual: nobody may take the latency of
     one for that of the other.
     """
-    file = run.path / "devices.json"
     device = run.devices.get(trial.device)
     if device is None:
         by_id = {device_id(device): device for device in run.devices.values()}
         device = by_id.get(trial.device)
     if device is None:
         raise StoreError(
-            f"{file} does not tell of device {trial.device!r}, which trials name.",
+            f"{run.path / 'devices.json'} does not tell of device {trial.device!r}, which trials name.",
             next_step="Copy the whole folder of the run.",
         )
     if device.virtual != trial.virtual:
         kinds = ("virtual", "a phone") if device.virtual else ("a phone", "virtual")
         raise StoreError(
-            f"{file} says that {trial.device!r} is {kinds[0]}, trial {trial.key} that it is"
-            f" {kinds[1]}.",
+            f"{run.path / 'devices.json'} says that {trial.device!r} is {kinds[0]}, trial"
+            f" {trial.key} that it is {kinds[1]}.",
             next_step="Take the run's folder from where it was made.",
         )
     return device
