@@ -15,6 +15,7 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,6 +116,18 @@ def find_runs(path: Path) -> list[Path]:
     return sorted(below, key=lambda path: (_order(path), str(path)))
 
 
+def is_being_written(path: Path) -> bool:
+    """Whether a process holds the lock of a run."""
+    try:
+        with (path / ".lock").open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:  # a copied folder
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
 def read_run(path: Path) -> Run:
     """A run without its trials."""
     if not _is_run(path):
@@ -196,13 +209,17 @@ def _new_folder(parent: Path, now: str) -> Path:
 
 def _take_lock(path: Path) -> int:
     lock = os.open(path / ".lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(lock)
-        raise StoreError(
-            f"another bench is writing into {path}.", next_step="Wait for it, or stop it."
-        ) from error
+    for wait_s in (0.05, 0.05, None):  # who asks whether it is held holds it for a moment
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if wait_s is None:
+                os.close(lock)
+                raise StoreError(
+                    f"another bench is writing into {path}.", next_step="Wait for it, or stop it."
+                ) from error
+            time.sleep(wait_s)
     return lock
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,8 @@ import pytest
 
 from bench import store
 from bench.records import Plan, Precision, Trial, device_id
-from bench.report.watch import is_being_written, watch_report
+from bench.report.watch import watch_report
+from bench.store import is_being_written
 
 PHONE = made.phone()
 TRIALS = made.grid([PHONE], made.MOBILENETS)
@@ -84,6 +87,15 @@ def test_all_trials_there_is_not_the_end_while_somebody_writes(sweep: Sweep) -> 
     sweep.watched(sweep.close())
     assert sweep.told == [(4, 4), (4, 4)]
     assert not is_being_written(sweep.path)
+
+
+def test_who_asks_whether_a_run_is_written_keeps_nobody_from_writing(sweep: Sweep) -> None:
+    list(sweep.close())
+    with (sweep.path / ".lock").open("rb") as asking:
+        fcntl.flock(asking, fcntl.LOCK_SH)
+        threading.Timer(0.02, fcntl.flock, (asking, fcntl.LOCK_UN)).start()
+        sweep.writer = store.resume_run(sweep.path)
+    assert is_being_written(sweep.path)
 
 
 def test_a_run_that_was_left_in_the_middle_is_waited_for(sweep: Sweep) -> None:

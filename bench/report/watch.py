@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from bench.frame.trials import AnyPath, runs_at
 from bench.report import place_of, write_page
 from bench.report.collect import Collection, collect
 from bench.report.page import html
+from bench.store import is_being_written
 
 LOOK_EVERY_S = 2.0
 # Of a virtual phone the computer is the processor: rendering may take a tenth of its time.
@@ -67,15 +67,3 @@ def _watched(
         if ended:
             return path
         wait(pause_s)
-
-
-def is_being_written(run: Path) -> bool:
-    """Whether a sweep holds the lock of a run."""
-    try:
-        with (run / ".lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:  # a copied folder
-        return False
-    except BlockingIOError:
-        return True
-    return False
