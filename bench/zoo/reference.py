@@ -29,6 +29,11 @@ Kernels = Literal["xnnpack", "none"]  # as a config's delegate calls them
 
 MOST_BYTES = 64 * 1024 * 1024  # of all outputs of a model
 _DEADLINE_S = 120.0
+_BITS = (8, 16, 32, 64)
+# That a phone may tell of; NumPy would take any text for a description of a type.
+_TYPES = frozenset(
+    {"bool", "float16", "float32", "float64", *(f"{u}int{n}" for u in ("", "u") for n in _BITS)}
+)
 _VALUES_STAY = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE"})
 
 
@@ -70,10 +75,15 @@ def reference(
         steps = _steps(Path(model.path))
         files["xnnpack"] = _made(model, runtime, "xnnpack", directory, python)
     except ModelError as error:
-        return Reference(runtime, why_not=error.what)
+        return Reference(runtime, why_not=_plain(error.what))
     with contextlib.suppress(ModelError):  # only how far kernels may differ is not known then
         files["none"] = _made(model, runtime, "none", directory, python)
     return Reference(runtime, files, steps)
+
+
+def _plain(text: str) -> str:
+    """One line without control characters: names of the model's may stand in it."""
+    return "".join(c if c.isprintable() else " " for c in text[:300])
 
 
 def _made(
@@ -126,10 +136,9 @@ def _read(path: Path) -> tuple[str, list[Array]]:
 def _array(type_name: str, content: bytes) -> Array:
     import numpy as np
 
-    try:
-        return np.frombuffer(content, np.dtype(type_name))
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"outputs of type {type_name[:40]} can't be compared") from error
+    if type_name not in _TYPES or len(content) % np.dtype(type_name).itemsize:
+        raise ModelError("the phone tells of outputs of a type that can't be compared")
+    return np.frombuffer(content, type_name)
 
 
 def _steps(path: Path) -> tuple[float, ...]:
