@@ -114,7 +114,8 @@ def device_of(run: Run, trial: Trial) -> Device:
         device = by_id.get(trial.device)
     if device is None:
         raise StoreError(
-            f"{run.path / 'devices.json'} does not tell of device {trial.device!r}, which trials name.",
+            f"{run.path / 'devices.json'} does not tell of device {trial.device!r}, which trials"
+            " name.",
             next_step="Copy the whole folder of the run.",
         )
     if device.virtual != trial.virtual:
