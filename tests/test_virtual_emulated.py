@@ -131,6 +131,29 @@ def test_an_abi_that_cannot_be_run_is_refused(machine: str, abi: str, message: s
         emulation.choose(abi, machine=machine)
 
 
+@pytest.mark.parametrize(
+    ("version", "cpu"),
+    [
+        ("6.2.0 (Debian 1:6.2+dfsg-2ubuntu6)", None),
+        ("7.2.22 (Debian 1:7.2+dfsg-7)", "max,sme=off"),
+        ("10.0.2", "max,sme=off"),
+    ],
+)
+def test_a_qemu_plays_a_processor_without_the_instructions_that_it_gets_wrong(
+    version: str, cpu: str | None, tmp_path: Path
+) -> None:
+    qemu = tmp_path / "qemu-aarch64-static"
+    qemu.write_text(f"#!/bin/sh\necho 'qemu-aarch64 version {version}'\n")
+    qemu.chmod(0o755)
+    for name in emulation._NEEDED:
+        (tmp_path / name).touch()
+    found = emulation.choose(
+        "arm64-v8a", machine="x86_64", path=str(tmp_path), libraries=str(tmp_path)
+    )
+    assert found is not None
+    assert found.environment().get("QEMU_CPU") == cpu
+
+
 def test_the_hosts_own_abi_needs_no_emulator(tmp_path: Path) -> None:
     for machine, abi in emulation.ABIS.items():
         assert emulation.choose(abi, machine=machine, path=str(tmp_path)) is None

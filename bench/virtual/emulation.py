@@ -52,6 +52,7 @@ class Emulator:
     abi: str
     qemu: str
     libraries: str
+    cpu: str | None = None  # in qemu's words; None: the one that it plays by itself
 
     def entries(self, root: str = "") -> dict[str, Entry]:
         """The folder that qemu looks into first."""
@@ -62,7 +63,8 @@ class Emulator:
         }
 
     def environment(self, root: str = "") -> dict[str, str]:
-        return {"QEMU_LD_PREFIX": f"{root}/{_PREFIX}"}
+        cpu = {} if self.cpu is None else {"QEMU_CPU": self.cpu}
+        return {"QEMU_LD_PREFIX": f"{root}/{_PREFIX}", **cpu}
 
     def put_before_programs(self, command: str) -> str:
         """The command with qemu before each aarch64 program that it starts by absolute path."""
@@ -96,7 +98,20 @@ def choose(
             f"A virtual phone of {abi} needs what this computer lacks: {', '.join(lacking)}.",
             next_step=f"On Debian and Ubuntu: apt install {PACKAGES}",
         )
-    return Emulator(abi, qemu, libraries)
+    return Emulator(abi, qemu, libraries, _cpu_that_computes_right(qemu))
+
+
+def _cpu_that_computes_right(qemu: str) -> str | None:
+    """XNNPACK's int8 outputs are noise under the matrix instructions (SME) of qemu 7.2.
+
+    7.1 is the first that has them, and the first that can be told to leave them out.
+    """
+    told = subprocess.run(
+        [qemu, "--version"], capture_output=True, text=True, errors="replace", check=False
+    )
+    version = re.search(r"version (\d+)\.(\d+)", told.stdout)
+    has_them = version is not None and (int(version[1]), int(version[2])) >= (7, 1)
+    return "max,sme=off" if has_them else None
 
 
 def abi_of_host() -> str:
