@@ -19,7 +19,7 @@ PHONE, OTHER, VIRTUAL = made.phone(), made.phone("B2", model="Acme Two"), made.v
 SCHEMES = ("float32", "float16", "int8")
 CELL_PLOTS = (
     "latency_vs_macs", "error_vs_macs", "error_vs_latency", "quantization", "groups_vs_latency",
-    "thread_scaling", "device_vs_device",
+    "thread_scaling", "affinity_scaling", "device_vs_device",
 )  # fmt: skip
 SAMPLE_PLOTS = ("distributions", "time_series", "sustained")
 
@@ -180,3 +180,19 @@ def test_a_trials_own_samples_are_drawn_where_none_went_on(samples: pd.DataFrame
     assert bench.plot.sustained(samples).axes[0].lines
     long = samples.assign(phase="sustained")
     assert not bench.plot.time_series(long).axes[0].lines
+
+
+def test_cores_are_set_against_those_that_the_system_chose(tmp_path: Path) -> None:
+    net = made.MOBILENETS[0]
+    latencies = {"little": 3000.0, "default": 1500.0, "big": 1000.0}
+    trials = [
+        made.trial(PHONE, net, config=Config(affinity=affinity), samples_us=[latency] * 9)
+        for affinity, latency in latencies.items()
+    ]
+    run = made.write_run(tmp_path, [PHONE], [net], trials)
+    axes = bench.plot.affinity_scaling(bench.load_cells(run)).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["default", "big", "little"]
+    assert axes.get_lines()[0].get_ydata().tolist() == [1.0, 1.5, 0.5]  # type: ignore[union-attr]
+    page = bench.render_report(run).read_text(encoding="utf-8")
+    assert 'id="plot-affinity"' in page
+    assert 'id="plot-threads"' not in page

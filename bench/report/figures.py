@@ -145,6 +145,12 @@ def _comparisons(cells: pd.DataFrame) -> Iterator[Drawn]:
             plots.thread_scaling(cells),
             "A line a model; the dotted one would be full use of every thread.",
         )
+    if measured["affinity"].nunique() > 1:
+        yield (
+            "affinity",
+            plots.affinity_scaling(cells),
+            "A line a model and config, against the cores that the system chose for it.",
+        )
     if _shared(measured):
         yield (
             "devices",

@@ -10,10 +10,11 @@ from __future__ import annotations
 from bench.report.plots.complexity import error_vs_latency, error_vs_macs, latency_vs_macs
 from bench.report.plots.endurance import sustained
 from bench.report.plots.samples import distributions, time_series
-from bench.report.plots.scaling import device_vs_device, thread_scaling
+from bench.report.plots.scaling import affinity_scaling, device_vs_device, thread_scaling
 from bench.report.plots.schemes import groups_vs_latency, quantization
 
 __all__ = [
+    "affinity_scaling",
     "device_vs_device",
     "distributions",
     "error_vs_latency",

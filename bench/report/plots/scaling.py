@@ -24,6 +24,7 @@ from bench.report.plots.drawing import (
     values,
 )
 from bench.report.plots.look import MARKERS, MUTED, SERIES, STYLE, number_axis
+from bench.report.text import LABEL_LIMIT, clean
 
 _SAME_CELL = ["model", "model_sha256", "threads", "delegate", "affinity", "xnnpack"]
 
@@ -56,6 +57,40 @@ def thread_scaling(cells: pd.DataFrame) -> Figure:
             ]
         legend(figure, [*found, (key(MUTED, "", line=DOTTED, width=0.9), "in proportion")])
     return figure
+
+
+def affinity_scaling(cells: pd.DataFrame) -> Figure:
+    """Speed-up over the cores that the system chose, a line a model and config.
+
+    A model that the default cores did not run is set against the first that did.
+    """
+    shown = told(cells, "median_us")
+    order = sorted({affinity for affinity, _ in groups(shown, "affinity")}, key=_default_first)
+    with mpl.rc_context(STYLE):
+        figure, axes = figure_of("Speed-up by cores", shown)
+        for number, (_, on_device) in enumerate(groups(shown, "device_id")[:MOST_DEVICES]):
+            same = ("model", "model_sha256", "threads", "delegate", "xnnpack")
+            for _, points in groups(on_device, *same):
+                at = {affinity: n for n, (affinity, _) in enumerate(groups(points, "affinity"))}
+                found = sorted(at, key=order.index)
+                ordered = points.iloc[[at[affinity] for affinity in found]]
+                virtual = bool(points["virtual"].any())
+                series = Series(ordered, SERIES[number], MARKERS[number % len(MARKERS)], virtual)
+                latency = values(ordered, "median_us")
+                places = np.array([float(order.index(affinity)) for affinity in found])
+                draw(axes, series, places, latency[0] / latency)
+        axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=DOTTED)
+        axes.set_xticks(range(len(order)), [clean(name, LABEL_LIMIT) for name in order])
+        for label in axes.get_xticklabels():
+            label.set_parse_math(False)
+        axes.set_xlabel("Cores asked for")
+        axes.set_ylabel(f"Times as fast as on {clean(order[0], LABEL_LIMIT)}", parse_math=False)
+        legend(figure, keys(shown, kinds=False))
+    return figure
+
+
+def _default_first(affinity: str) -> tuple[bool, str]:
+    return affinity != "default", affinity
 
 
 def device_vs_device(cells: pd.DataFrame) -> Figure:
