@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from bench.cli import app
 from bench.errors import UsageError
-from bench.records import RunnerIdentity
+from bench.records import Doubt, Energy, RunnerIdentity
 
 PHONE = made.phone()
 NETS = made.MOBILENETS[:2]
@@ -120,3 +120,50 @@ def test_the_example_workflow_uses_options_that_there_are() -> None:
         told = page.partition(f"## bench {verb}\n")[2].partition("\n## ")[0]
         for option in re.findall(r"--[a-z-]+", words):
             assert f"`{option}" in told, f"bench {verb} has no {option}"
+
+
+def test_show_tells_what_passes_told_and_how_long_was_waited(tmp_path: Path) -> None:
+    told = made.trial(
+        PHONE, NETS[0], energy=made.energy(), sustained=made.sustained(slower=1.3),
+        waited_s=190.0, waited_for=("hot start", "throttled"), tries=2,
+    )  # fmt: skip
+    other = made.trial(
+        PHONE, NETS[1], energy=Energy(not_told="the battery \x1b[2J charges"), doubts=(made.WIDE,)
+    )
+    said = bench("show", made.write_run(tmp_path, [PHONE], NETS, [told, other]))
+    assert said.exit_code == 0
+    head, *rows = said.output.splitlines()[1:4]
+    assert head.split()[-6:] == ["samples", "repetitions", "energy", "mJ", "sustained", "×"]
+    figures = {row.split()[2]: row.split()[-2:] for row in rows}
+    energy_mj, ratio = figures[NETS[0].name]
+    assert float(energy_mj) == pytest.approx(28, rel=0.02)
+    assert ratio == "1.30"
+    assert "waited 3 min for hot start, throttled, 2 tries" in said.output
+    assert "energy not told: the battery \\x1b[2J charges" in said.output
+    assert f"doubt: {made.WIDE.message}" in said.output
+
+
+def test_show_has_no_column_of_what_was_not_asked_for(sides: tuple[Path, Path]) -> None:
+    said = bench("show", sides[0]).output
+    assert "peak MiB" in said
+    assert "energy" not in said
+    assert "sustained" not in said
+    assert "waited" not in said
+
+
+def test_show_tells_what_only_repetitions_show_and_not_what_the_title_says(tmp_path: Path) -> None:
+    slow = made.measurement(made.samples_around(12_000.0))
+    emulator = Doubt(kind="virtual", message="no phone", cure="plug one in")
+    trials = [
+        made.trial(PHONE, NETS[0], doubts=(emulator,)),
+        made.trial(PHONE, NETS[0], repetition=2, measurement=slow),
+    ]
+    said = bench("show", made.write_run(tmp_path, [PHONE], NETS, trials)).output
+    assert "1 threads, xnnpack: doubt: the medians of 2 repetitions lie" in said
+    assert "no phone" not in said
+
+
+def test_show_prints_every_column_as_json(sides: tuple[Path, Path]) -> None:
+    rows = json.loads(bench("show", sides[0], "--json").output)
+    assert {"waited_s", "energy_mj", "sustained_ratio", "host_snr_db", "tries"} <= set(rows[0])
+    assert rows[0]["started_at"].startswith("2026-11-24T07:00:00")
