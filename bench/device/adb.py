@@ -44,10 +44,12 @@ def connect(serial: str, server: AdbServer, name: str | None = None) -> AdbPhone
     """The phone of that serial; DeviceError that says what to do when it can't be used.
 
     `name` is what it is called instead of by its serial, here and in records. A server that was
-    started anew has forgotten its phones at HOST:PORT and is told of this one again.
+    started anew has forgotten its phones at HOST:PORT and is told of this one again, and one
+    that lost it looks for it every ten seconds only.
     """
     listed = list_phones(server)
-    if _ADDRESS.fullmatch(serial) and all(phone.serial != serial for phone in listed):
+    states = [phone.state for phone in listed if phone.serial == serial]
+    if _ADDRESS.fullmatch(serial) and states in ([], ["offline"]):
         with contextlib.suppress(DeviceError):
             server.connect_tcp(serial)
         listed = list_phones(server)

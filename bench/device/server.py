@@ -218,9 +218,12 @@ def _default_address() -> tuple[str, int]:
 def _start(server: AdbServer) -> None:
     """Start a server that stays, as every adb command does."""
     adb = adb_binary()
+    # adb takes any address for another computer's, also 127.0.0.1, and starts nothing there.
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ANDROID_ADB_SERVER_")}
     try:
         done = subprocess.run(
             [adb, "-P", str(server.port), "start-server"],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

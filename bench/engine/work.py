@@ -225,7 +225,8 @@ class _Worker(threading.Thread):
         phone = self._station.phone
         wanted = Preparation(**dict.fromkeys(self._plan.prepare, True))
         self._note(remove_leftovers(phone))
-        self._note(restore_leftovers(phone, by_force=True))
+        restored = restore_leftovers(phone, by_force=True)
+        self._note(restored if not self._failures else ())
         with prepared(phone, wanted, self._hold.owner) as applied:
             self._note([*applied.changed, *applied.refused])
             yield
@@ -306,11 +307,14 @@ class _Worker(threading.Thread):
                 raise
             except DeviceError as error:
                 if time.monotonic() > give_up_at:
-                    raise DeviceLost(
+                    given_up = DeviceLost(
                         f"{lost.what} It did not come back within"
                         f" {self._patience.return_within_s:g} s: {error.what}",
                         next_step="Mend the connection and go on with --resume.",
-                    ) from error
+                    )
+                    for note in getattr(lost, "__notes__", ()):
+                        given_up.add_note(note)
+                    raise given_up from error
         raise lost
 
     def _recognize(self) -> None:
