@@ -62,7 +62,9 @@ class HostCheck:
 NO_HOST_CHECK = HostCheck({})
 
 
-def _fetched(process: Process, remote: str, measured: Measurement) -> Iterator[tuple[str, bytes]]:
+def _fetched(
+    process: Process, remote: str, measured: Measurement
+) -> Iterator[tuple[str, memoryview]]:
     """The outputs, each with its type, as the runner told of them."""
     size = sum(output.bytes for output in measured.outputs)
     if size > MOST_BYTES:
@@ -72,7 +74,7 @@ def _fetched(process: Process, remote: str, measured: Measurement) -> Iterator[t
         part, content = content[: output.bytes], content[output.bytes :]
         if f"{zlib.crc32(part):08x}" != output.crc32:
             raise RunnerError("The file of outputs holds others than were told.", stage="outputs")
-        yield output.type, bytes(part)
+        yield output.type, part
 
 
 def _pulled(process: Process, remote: str, size: int) -> bytes:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bench.zoo.tflite import Graph
     from bench.zoo.weights import Array
 
+Content = bytes | memoryview
 Kernels = Literal["xnnpack", "none"]  # as a config's delegate calls them
 
 MOST_BYTES = 64 * 1024 * 1024  # of all outputs of a model
@@ -45,7 +46,7 @@ class Reference(NamedTuple):
     steps: tuple[float, ...] = ()  # of each output's values; 0: they are no quantized reals
     why_not: str | None = None  # nothing can be compared; None: it can
 
-    def check(self, outputs: Sequence[tuple[str, bytes]], delegate: str) -> Check:
+    def check(self, outputs: Sequence[tuple[str, Content]], delegate: str) -> Check:
         """A phone's outputs, each with its type, held against those of the same kernels here."""
         from bench.zoo.likeness import held_against
 
@@ -133,7 +134,7 @@ def _read(path: Path) -> tuple[str, list[Array]]:
         raise ModelError("the host's outputs that were kept can't be read") from error
 
 
-def _array(type_name: str, content: bytes) -> Array:
+def _array(type_name: str, content: Content) -> Array:
     import numpy as np
 
     if type_name not in _TYPES or len(content) % np.dtype(type_name).itemsize:
