@@ -182,6 +182,14 @@ def test_a_trials_own_samples_are_drawn_where_none_went_on(samples: pd.DataFrame
     assert not bench.plot.time_series(long).axes[0].lines
 
 
+def test_threads_are_set_against_the_fewest_or_left_out(cells: pd.DataFrame) -> None:
+    """The big cores were asked for with four threads alone."""
+    axes = bench.plot.thread_scaling(cells).axes[0]
+    lines = [line.get_xdata().tolist() for line in axes.get_lines()]  # type: ignore[union-attr]
+    assert lines
+    assert all(line[0] == 1 for line in lines if len(line))
+
+
 def test_cores_are_set_against_those_that_the_system_chose(tmp_path: Path) -> None:
     net = made.MOBILENETS[0]
     latencies = {"little": 3000.0, "default": 1500.0, "big": 1000.0}

@@ -30,14 +30,19 @@ _SAME_CELL = ["model", "model_sha256", "threads", "delegate", "affinity", "xnnpa
 
 
 def thread_scaling(cells: pd.DataFrame) -> Figure:
-    """Speed-up over the fewest threads, a line a model, a marker an affinity, a colour a device."""
+    """Speed-up over the fewest threads, a line a model, a marker an affinity, a colour a device.
+
+    What was not measured with the fewest has nothing to be set against, and is left out.
+    """
     shown = told(cells, "median_us")
+    same = ["device_id", "affinity", "model", "model_sha256", "delegate", "xnnpack"]
+    fewest = shown[(shown["threads"] == shown["threads"].min()).to_numpy(dtype=bool)]
+    shown = shown.merge(fewest[same].drop_duplicates(), on=same)
     with mpl.rc_context(STYLE):
         figure, axes = figure_of("Speed-up by threads", shown)
         affinities = [affinity for affinity, _ in groups(shown, "affinity")]
         for number, (_, on_device) in enumerate(groups(shown, "device_id")[:MOST_DEVICES]):
-            same = ("affinity", "model", "model_sha256", "delegate", "xnnpack")
-            for affinity, points in groups(on_device, *same):
+            for affinity, points in groups(on_device, *same[1:]):
                 ordered = points.sort_values("threads")
                 marker = MARKERS[affinities.index(affinity) % len(MARKERS)]
                 series = Series(ordered, SERIES[number], marker, bool(points["virtual"].any()))
