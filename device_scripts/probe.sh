@@ -198,10 +198,12 @@ moment() {
   return 0
 }
 
-# choose_gauge: the battery among the supplies, if the shell may read its current
+# choose_gauge: the battery among the supplies if the shell may read its current, else `dumpsys
+# battery` if it tells it (Samsung), else the command that Android has had for it since 16.
 choose_gauge() {
   section battery
-  dumpsys battery 2>/dev/null
+  dump=$(dumpsys battery 2>/dev/null)
+  echo "$dump"
   for supply in "$supplies"/*; do
     kind=
     value=
@@ -209,17 +211,24 @@ choose_gauge() {
     [ "$kind" = Battery ] && [ -n "$value" ] && return
   done
   supply=
+  service=
+  case $dump in
+    *'current now:'*) ;;
+    *) case $(cmd battery get current_now 2>/dev/null </dev/null) in *[0-9]) service=yes ;; esac ;;
+  esac
 }
 
 gauge() {
   if [ -n "$supply" ]; then
     show "$supply/current_now"
     show "$supply/voltage_now"
-  else
-    dumpsys battery 2>/dev/null | while read -r value; do
-      case $value in 'current now:'* | 'voltage:'*) echo "dumpsys $value" ;; esac
-    done
+    return
   fi
+  # Without -f it is what the last broadcast told, which may be minutes old.
+  [ -n "$service" ] && echo "dumpsys current now: $(cmd battery get -f current_now 2>/dev/null </dev/null)"
+  dumpsys battery 2>/dev/null | while read -r value; do
+    case $value in 'current now:'* | 'voltage:'*) echo "dumpsys $value" ;; esac
+  done
 }
 
 # end_series FILE: ask the series that wrote its id there for a last reading, and its end

@@ -21,9 +21,10 @@ from bench.device import (
     Finished,
     connect,
     private_server,
+    read_power,
     watched,
 )
-from bench.device.parse.series import parse_series
+from bench.device.parse.series import gauge_readings, parse_series
 from bench.device.scripts import device_script
 from bench.errors import DeviceLost
 from bench.records import Moment
@@ -199,6 +200,27 @@ def test_every_shell_ends_with_the_signal_and_not_with_its_sleep(
     with watched(phone, every_s=30) as series:
         time.sleep(0.3)
     assert len(series) == 2
+
+
+@pytest.mark.parametrize(
+    ("dump", "cmd", "told"),
+    [
+        ("current now: -214", "echo -999", ("dumpsys", -214)),
+        ("", "[ $3 = -f ] && echo -287000 || echo -1", ("dumpsys", -287_000)),
+        ("", "echo Unknown get option: current_now", None),
+        ("", "exit 20", None),
+    ],
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_asks_the_battery_service_where_no_file_tells(
+    tmp_path: Path, shell: str, dump: str, cmd: str, told: tuple[str, int] | None
+) -> None:
+    phone = FolderPhone(tmp_path, (*TOOLS, "sleep"), shell=shell)
+    phone.add_tool("dumpsys", f"echo '  {dump}'; echo '  voltage: 4001'")
+    phone.add_tool("cmd", cmd)
+    found = read_power(phone, 0)
+    assert gauge_readings(found["series"]) == ([] if told is None else [told])
+    assert "voltage: 4001" in found["battery"]
 
 
 def test_a_phone_without_a_sleep_is_not_read_without_end(tmp_path: Path) -> None:
