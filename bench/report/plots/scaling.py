@@ -80,11 +80,13 @@ def affinity_scaling(cells: pd.DataFrame) -> Figure:
                 found = sorted(at, key=order.index)
                 ordered = points.iloc[[at[affinity] for affinity in found]]
                 virtual = bool(points["virtual"].any())
-                series = Series(ordered, SERIES[number], MARKERS[number % len(MARKERS)], virtual)
+                series = Series(ordered, SERIES[number], "o", virtual)
                 latency = values(ordered, "median_us")
                 places = np.array([float(order.index(affinity)) for affinity in found])
                 draw(axes, series, places, latency[0] / latency)
         axes.axhline(1, color=MUTED, linewidth=0.9, linestyle=DOTTED)
+        low, high = axes.get_ylim()
+        axes.set_ylim(min(low, 0.9), max(high, 1.1))  # a tenth of a percent is to look like one
         axes.set_xticks(range(len(order)), [clean(name, LABEL_LIMIT) for name in order])
         for label in axes.get_xticklabels():
             label.set_parse_math(False)
