@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import fabricated as made
@@ -13,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 from bench.cli import app
 from bench.errors import UsageError
+from bench.frame.comparison import FIELDS
 from bench.records import Doubt, Energy, RunnerIdentity
 
 PHONE = made.phone()
@@ -71,6 +76,52 @@ def test_fail_on_slower_also_prints_what_was_asked_for(sides: tuple[Path, Path])
     assert rows[0]["ratio_low"] < rows[0]["ratio"] < rows[0]["ratio_high"]
 
 
+def test_fail_on_slower_is_not_content_with_nothing_to_compare(tmp_path: Path) -> None:
+    before = run(tmp_path)
+    failed = [made.failed(PHONE, net) for net in NETS]
+    after = made.write_run(tmp_path, [PHONE], NETS, failed)
+    assert bench("compare", before, after).exit_code == 0
+    said = bench("compare", before, after, "--fail-on", "slower")
+    assert isinstance(said.exception, UsageError)
+    assert "share no cell" in str(said.exception)
+
+
+def test_help_names_every_field_that_may_differ() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
+    told = page.partition("## bench compare\n")[2].partition("| `--a-where")[0]
+    assert all(field in told for field in FIELDS if field != "virtual")
+
+
+@pytest.mark.parametrize(("times", "code"), [(1.0, 0), (1.5, 4)])
+def test_the_example_workflows_comparison_runs_and_ends_as_it_says(
+    tmp_path: Path, times: float, code: int
+) -> None:
+    run(tmp_path / "results" / "before")
+    run(tmp_path / "results" / "after", times=times)
+    paths = {name: tmp_path / name for name in ("summary.md", "output.txt")}
+    step = re.search(r"id: compare\n +run: \|\n(.*?)\n\n", workflow(), re.DOTALL)
+    assert step is not None
+    done = subprocess.run(
+        ["bash", "-e", "-c", textwrap.dedent(step[1])], cwd=tmp_path, check=True,
+        env=os.environ | {
+            "RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(paths["summary.md"]),
+            "GITHUB_OUTPUT": str(paths["output.txt"]),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        }, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert paths["output.txt"].read_text() == f"code={code}\n"
+    assert paths["summary.md"].read_text() == (tmp_path / "comparison.md").read_text()
+    assert f"**{int(code == 4)} slower**" in paths["summary.md"].read_text()
+
+
+def workflow() -> str:
+    page = (Path(__file__).parents[1] / "docs" / "ci.md").read_text()
+    found = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
 def test_what_differs_is_refused_by_name_and_let_by_name(tmp_path: Path) -> None:
     before, after = run(tmp_path), run(tmp_path, runner=OTHER)
     refused = bench("compare", before, after)
@@ -110,12 +161,9 @@ def test_report_of_runs_by_two_versions_of_bench_says_so(tmp_path: Path) -> None
 
 
 def test_the_example_workflow_uses_options_that_there_are() -> None:
-    docs = Path(__file__).parents[1] / "docs"
-    workflow = re.search(r"```yaml\n(.*?)```", (docs / "ci.md").read_text(), re.DOTALL)
-    assert workflow is not None
-    commands = re.findall(r"\bbench (\w+) (.*?)(?:\)| > |\n\n)", workflow[1], re.DOTALL)
+    commands = re.findall(r"\bbench (\w+) (.*?)(?:\)| > |\n\n)", workflow(), re.DOTALL)
     assert [verb for verb, _ in commands] == ["sweep", "sweep", "compare"]
-    page = (docs / "cli.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "cli.md").read_text()
     for verb, words in commands:
         told = page.partition(f"## bench {verb}\n")[2].partition("\n## ")[0]
         for option in re.findall(r"--[a-z-]+", words):

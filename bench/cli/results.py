@@ -64,8 +64,9 @@ def compare(
         list[str] | None,
         typer.Option(
             metavar="FIELD",
-            help="What is compared and so may differ: device, library, runner, model, threads,"
-            " delegate, affinity. Repeatable. Without it: two runs of one thing.",
+            help="What is compared and so may differ: device, system (the build of Android),"
+            " library, runner, model, file, threads, delegate, affinity, xnnpack, input, clock."
+            " Repeatable. Without it: two runs of one thing.",
         ),
     ] = None,
     a_where: Annotated[
@@ -81,7 +82,10 @@ def compare(
     ] = 0.03,
     fail_on: Annotated[
         Literal["slower"] | None,
-        typer.Option(help="Exit with 4 when a cell is slower.", show_default=False),
+        typer.Option(
+            help="Exit with 4 when a cell is slower, with 1 when nothing can be compared.",
+            show_default=False,
+        ),
     ] = None,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")
@@ -113,6 +117,11 @@ def compare(
         print(comparison_markdown(found), end="")
     else:
         _print_comparison(found)
+    if fail_on is not None and not found.pairs:
+        raise UsageError(
+            "the two share no cell, so nothing is known to be no slower.",
+            next_step="Look at both with bench show: a side's trials may have failed.",
+        )
     if fail_on is not None and found.of(fail_on):
         raise typer.Exit(4)
 
