@@ -68,6 +68,8 @@ def test_the_page_loads_without_a_complaint_and_asks_for_nothing(
     browser.open(page)
     assert browser.complaints() == []
     assert browser.requests() == [page.resolve().as_uri()]
+    dialogs = [e for e in browser.events if e.get("method") == "Page.javascriptDialogOpening"]
+    assert dialogs == []
 
 
 def test_the_table_sorts_up_down_and_back(browser: Chromium, page: Path) -> None:
@@ -317,6 +319,17 @@ def test_a_click_lays_out_a_screen_of_rows_and_not_two_thousand(
     )
     assert rows <= 51
     assert changes <= 2_200
+
+
+def test_a_printed_page_has_every_row_and_the_screen_its_first_again(
+    browser: Chromium, long_page: Path
+) -> None:
+    browser.open(long_page)
+    assert browser.run(COUNT) == 200
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run(COUNT) == 2_000
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    browser.wait_for(COUNT + " === 200")
 
 
 def test_what_is_below_the_screen_is_laid_out_when_it_is_reached(
