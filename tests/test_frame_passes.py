@@ -119,7 +119,7 @@ def test_a_series_has_a_row_a_reading_with_the_columns_of_its_source(tmp_path: P
         "core 0": [5, -1, -1, -1],
         "core 4": [7, 8, -1, -1],
         "skin": [-1, -1, 30.5, -1],
-        "battery": [-1, -1, -1, -20],
+        "gauge": [-1, -1, -1, -20],
     }
 
 
@@ -130,7 +130,7 @@ def test_each_series_of_a_trial_is_a_phase(tmp_path: Path) -> None:
     frame = bench.load_series(write(tmp_path, trial))
     read = frame.groupby("phase", observed=False)["at_s"].nunique().to_dict()
     assert read == {"trial": 3, "energy idle": 20, "energy busy": 20, "sustained": 60}
-    assert frame[frame["current_ma"].notna()]["source"].unique().tolist() == ["battery"]
+    assert frame[frame["current_ma"].notna()]["source"].unique().tolist() == ["gauge"]
 
 
 def test_a_cell_is_doubted_for_what_only_its_repetitions_show_together(tmp_path: Path) -> None:

@@ -158,8 +158,23 @@ def test_energy_has_a_column_where_told_and_a_reason_where_not(tmp_path: Path) -
     )
     assert "energy-0" in page.values("data-key")
     assert "not told: the battery <charges>" in page.values("title")
-    assert "energy not told: the battery <charges>" in page.text
+    assert "The energy of an inference is not told: the battery <charges>" in page.text
     assert re.search(r"energy of an inference, mJ 2\d\.\d \(2\d\.\d–2\d\.\d\)", page.text)
     assert "energy by power_supply, 20 readings" in page.text
     page = page_of(tmp_path, made.trial(PHONE, NETS[1], energy=why))
     assert "energy-0" not in page.values("data-key")
+
+
+def test_facts_that_one_trial_alone_has_stand_among_their_like(tmp_path: Path) -> None:
+    last = made.trial(PHONE, NETS[0], repetition=2, sustained=made.sustained())
+    text = page_of(tmp_path, made.trial(PHONE, NETS[0]), last).text
+    assert text.index("delegation full") < text.index("sustained for, s –")
+    assert text.index("sustained for, s –") < text.index("thermal status")
+
+
+def test_a_few_slow_samples_do_not_press_the_others_to_the_edge(tmp_path: Path) -> None:
+    quiet = made.samples_around(1_000.0, 300)
+    outliers = made.trial(PHONE, NETS[0], samples_us=[*quiet, 90_000.0])
+    page = page_of(tmp_path, outliers, made.trial(PHONE, NETS[1], samples_us=quiet))
+    assert page.text.count(" ms and more") == 1
+    assert "90.00 ms" not in page.text

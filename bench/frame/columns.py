@@ -245,11 +245,11 @@ SERIES_COLUMNS = (
     *(column for column in TRIAL_COLUMNS if column.name in SAMPLE_AXES),
     Column("phase", "category", "what ran meanwhile, in a process of its own each", READ_DURING),
     Column("at_s", "float64", "since reading began, anew in each phase"),
-    Column("source", "category", "core N, the first of its cluster; a sensor's name; or battery"),
+    Column("source", "category", "core N, the first of its cluster; a sensor's name; or gauge"),
     Column("current_khz", "Int64", "clock, of a core"),
     Column("max_khz", "Int64", "highest clock allowed, of a core"),
     Column("temp_c", "Float64", "of a sensor"),
-    Column("current_ma", "Float64", "out of the battery; negative: into it"),
+    Column("current_ma", "Float64", "out of the battery, by its gauge; negative: into it"),
     Column("voltage_mv", "Float64", "of the battery"),
 )
 

@@ -30,8 +30,8 @@ _NAN = float("nan")
 def load_series(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd.DataFrame:
     """Clocks, temperatures and the battery's current over time, one row a reading.
 
-    At one moment every core that was read, every sensor and the battery have a row each: a row
-    has the columns of its source, and NA in the rest. `at_s` begins anew with each `phase`.
+    At one moment every core that was read, every sensor and the battery's gauge have a row each,
+    which has the columns of its source and NA in the rest. `at_s` begins anew with each `phase`.
     With `tries`, those that another followed have rows, too.
     """
     runs = read_runs(path)
@@ -98,7 +98,7 @@ def _readings(moment: Moment) -> Iterator[tuple[Any, ...]]:
         yield (sensor, _NAN, _NAN, temp_c, _NAN, _NAN)
     battery = (moment.current_ma, moment.voltage_mv)
     if battery != (None, None):
-        yield ("battery", _NAN, _NAN, _NAN, *(_NAN if told is None else told for told in battery))
+        yield ("gauge", _NAN, _NAN, _NAN, *(_NAN if told is None else told for told in battery))
 
 
 def _category(codes: array[int], names: Iterable[str], *, ordered: bool) -> pd.Categorical:

@@ -25,24 +25,23 @@ MOST_KINDS = 4  # types of operators that are told of a trial
 
 def facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Rows of facts, those left out that no trial tells."""
-    told = [
-        {
-            "ended": trial.status,
-            **_waiting(trial),
-            **(_measured(trial.measurement) if trial.measurement else {}),
-            **(_reported(trial.reported) if trial.reported else {}),
-            **(_check(trial.check) if trial.check else {}),
-            **_operators(trial.ops),
-            **(_memory(trial.memory) if trial.memory else {}),
-            **(_energy(trial.energy) if trial.energy else {}),
-            **(_sustained(trial.sustained) if trial.sustained else {}),
-            **states(trial.state_before, trial.state_after),
-            **_origin(trial),
-        }
-        for trial in trials
-    ]
-    for what in dict.fromkeys(key for facts in told for key in facts):
-        yield what, tuple(facts.get(what, text.NONE) for facts in told)
+    for told in zip(*(_groups(trial) for trial in trials), strict=True):
+        for what in dict.fromkeys(key for group in told for key in group):
+            yield what, tuple(group.get(what, text.NONE) for group in told)
+
+
+def _groups(trial: Trial) -> Iterator[dict[str, str]]:
+    """Facts that belong together, as many groups for every trial."""
+    yield {"ended": trial.status} | _waiting(trial)
+    yield _measured(trial.measurement) if trial.measurement else {}
+    yield _reported(trial.reported) if trial.reported else {}
+    yield _check(trial.check) if trial.check else {}
+    yield _operators(trial.ops)
+    yield _memory(trial.memory) if trial.memory else {}
+    yield _energy(trial.energy) if trial.energy else {}
+    yield _sustained(trial.sustained) if trial.sustained else {}
+    yield states(trial.state_before, trial.state_after)
+    yield _origin(trial)
 
 
 def _waiting(trial: Trial) -> dict[str, str]:
@@ -133,7 +132,7 @@ def _memory_at(at: MemoryAt) -> str:
 def _energy(energy: Energy) -> dict[str, str]:
     told = energy_of(energy)
     if told is None:
-        return {"energy": f"not told: {text.clean(energy.not_told or 'no reading', 120)}"}
+        return {"energy of an inference, mJ": "not told"}
     return {
         "energy of an inference, mJ": _estimate(told.gross_mj),
         **({"beyond idling, mJ": _estimate(told.net_mj)} if told.net_mj else {}),

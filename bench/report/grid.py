@@ -13,6 +13,8 @@ from bench.report.model_columns import Notes, Own, measured_with, model_columns
 from bench.report.tables import Level, Row
 from bench.report.values import Head, Value
 
+FEW_COLUMNS = 5  # of a device that a screen has room for
+
 
 class Group(NamedTuple):
     """Columns of one device."""
@@ -63,6 +65,7 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
     rows = [row for level in levels for row in level.rows]
     own = tuple(model_columns(rows))
     each = device_columns(collection.cells)
+    crowded = len(devices) > 1 or len(each) > FEW_COLUMNS
     notes = Notes(
         sources=tuple(dict.fromkeys(r.published.source for r in rows if r.published)),
         measured_with=tuple(
@@ -73,7 +76,7 @@ def grid(collection: Collection, chosen: dict[str, Published], anchors: dict[int
         heads=(
             *(head for head, _ in own),
             *(
-                head._replace(key=f"{head.key}-{n}", minor=head.minor if len(devices) > 1 else "")
+                head._replace(key=f"{head.key}-{n}", minor=head.minor if crowded else "")
                 for n in range(len(devices))
                 for head, _ in each
             ),
