@@ -109,6 +109,27 @@ def test_columns_and_devices_can_be_hidden(browser: Chromium, page: Path) -> Non
     assert browser.run(shown) == before
 
 
+def test_the_menu_of_columns_closes_when_a_reader_goes_on(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    is_open = "document.querySelector('.columns').open"
+    browser.click(".columns summary")
+    browser.click(".menu label:first-child input")
+    assert browser.run(is_open)
+    browser.click("h1")
+    assert not browser.run(is_open)
+    browser.click(".columns summary")
+    for kind in ("keyDown", "keyUp"):
+        browser.send("Input.dispatchKeyEvent", type=kind, key="Escape", code="Escape")
+    assert not browser.run(is_open)
+
+
+def test_the_head_of_the_models_stays_above_them(browser: Chromium, page: Path) -> None:
+    browser.open(page, width=360, height=740)
+    browser.run("document.querySelector('#table').parentElement.scrollLeft = 300")
+    left = "document.querySelector('%s').getBoundingClientRect().left"
+    assert browser.run(left % "#table [data-key=model]") == browser.run(left % FIRST)
+
+
 def test_one_device_can_be_chosen(browser: Chromium, page: Path) -> None:
     browser.open(page)
     chosen = "(s => { s.value = '%s'; s.dispatchEvent(new Event('change')) })"

@@ -333,7 +333,14 @@ class Comparison {
       menu.append(element("hr", {}));
       this.groups.forEach((group, n) => menu.append(this.tick(group.textContent.trim(), this.columnsOf(n), "device", true)));
     }
-    return element("details", { className: "columns" }, element("summary", {}, "Columns"), menu);
+    const box = element("details", { className: "columns" }, element("summary", {}, "Columns"), menu);
+    addEventListener("pointerdown", (event) => box.contains(event.target) || (box.open = false));
+    box.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      box.open = false;
+      box.firstChild.focus();
+    });
+    return box;
   }
 
   tick(text, columns, reason, checked) {
