@@ -151,6 +151,8 @@ def test_the_same_outputs_of_another_config_or_phone_are_not_pulled_again(rig: R
     assert rig.pulls == 1
     assert rig.trial(delegate="none").check is not None  # held against other kernels
     assert rig.pulls == 2
+    assert rig.trial(xnnpack="fp16").check is not None  # of which less is asked
+    assert rig.pulls == 3
     assert OUTPUTS not in rig.phone.files
 
 

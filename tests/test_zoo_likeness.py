@@ -39,6 +39,15 @@ def test_other_rounding_passes_and_the_ratio_is_told() -> None:
         assert found.snr_db == pytest.approx(db, abs=1)
 
 
+def test_half_precision_that_was_asked_for_may_cost_nearly_all_of_an_output() -> None:
+    for db, wrong in ((21, False), (5, False), (0, True), (-36, True)):
+        phone = noisy(LOGITS, db)
+        found = held_against([LOGITS], [phone], [0.0], [noisy(LOGITS, 120, 4)], half=True)
+        assert (found.reason is not None) == wrong
+    overflown = np.where(LOGITS > 3, np.inf, LOGITS).astype(np.float32)
+    assert likeness(LOGITS, overflown, 0, LOGITS, half=True).reason == "holds NaN or infinity"
+
+
 @pytest.mark.parametrize("db", [-36, 0, 10, 20])
 def test_a_float_model_with_more_noise_than_half_precision_makes_is_doubted(db: float) -> None:
     found = held_against([LOGITS], [noisy(LOGITS, db)], [0.0], [noisy(LOGITS, 120, 4)])

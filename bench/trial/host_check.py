@@ -44,16 +44,17 @@ class HostCheck:
         reference = self._references.get(model.sha256)
         if reference is None or measured is None:
             return None
-        delegate = process.start.config.delegate
+        config = process.start.config
         if reference.why_not is not None:
-            return reference.check((), delegate)
+            return reference.check((), config.delegate)
         told = [(output.type, output.bytes, output.crc32) for output in measured.outputs]
-        key = (model.sha256, delegate, *told)
+        half = any(option in config.xnnpack for option in ("fp16", "flags:"))
+        key = (model.sha256, config.delegate, half, *told)
         if process.start.outputs is not None:
             try:
                 if key not in self._known:
                     outputs = list(_fetched(process, process.start.outputs, measured))
-                    self._known[key] = reference.check(outputs, delegate)
+                    self._known[key] = reference.check(outputs, config.delegate, half=half)
             finally:
                 process.phone.run(["rm", "-f", process.start.outputs], deadline_s=SMALL_S)
         return self._known.get(key)

@@ -46,8 +46,13 @@ class Reference(NamedTuple):
     steps: tuple[float, ...] = ()  # of each output's values; 0: they are no quantized reals
     why_not: str | None = None  # nothing can be compared; None: it can
 
-    def check(self, outputs: Sequence[tuple[str, Content]], delegate: str) -> Check:
-        """A phone's outputs, each with its type, held against those of the same kernels here."""
+    def check(
+        self, outputs: Sequence[tuple[str, Content]], delegate: str, *, half: bool = False
+    ) -> Check:
+        """A phone's outputs, each with its type, held against those of the same kernels here.
+
+        `half` is that the phone was asked for arithmetic in half precision; nothing is here.
+        """
         from bench.zoo.likeness import held_against
 
         if self.why_not is not None:
@@ -59,7 +64,7 @@ class Reference(NamedTuple):
         except ModelError as error:
             return self._untold(error.what)
         other = others[0][1] if others else None
-        found = held_against(host, phone, self.steps, other)
+        found = held_against(host, phone, self.steps, other, half=half)
         return msgspec.structs.replace(found, runtime=self.runtime, version=version)
 
     def _untold(self, why: str) -> Check:
