@@ -22,6 +22,7 @@ from bench.device import (
     connect,
     private_server,
     read_power,
+    read_state,
     watched,
 )
 from bench.device.parse.series import gauge_readings, parse_series
@@ -109,6 +110,18 @@ def test_the_state_that_is_read_anyway_ends_a_series(phone: AdbPhone) -> None:
         first, last = series
         assert 0.3 < last.at_s - first.at_s < 30, "one at the start, and one at the end"
         assert left_on(phone) == ([], [])
+    assert len(series) == 2
+
+
+def test_nothing_is_run_for_the_end_of_a_series_alone(tmp_path: Path) -> None:
+    phone = FolderPhone(tmp_path, (*TOOLS, "sleep"))
+    read_state(phone)
+    phone.runs.clear()
+    with watched(phone, every_s=30) as series:
+        while not list(tmp_path.glob("work/watch-*.pid")):
+            time.sleep(0.01)
+        series.read_state()
+    assert [argv[2] for argv in phone.runs] == ["series", "state"]
     assert len(series) == 2
 
 

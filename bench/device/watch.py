@@ -26,6 +26,7 @@ from bench.errors import DeviceError
 from bench.records import DeviceState, Moment
 
 _LONGEST_S = 4 * 3600.0
+_LAST_READING_S = 0.5
 _STOP_S = 5.0
 _STOP = 'read -r id <"$1" && kill -TERM "$id"'
 
@@ -75,14 +76,14 @@ class Watch(Sequence[Moment]):
     def read_state(self) -> DeviceState:
         """End the watch with what tells how the phone is; errors are those of `read_state`."""
         state = read_state(self._phone, ending=self._pid_file)
+        # It was asked to end, unless it had not begun yet, which is for `end` to find out.
+        self._thread.join(_LAST_READING_S)
         self.end()
         return state
 
     def end(self) -> None:
         """End the process on the phone, which may not have begun yet. Twice is harmless."""
         give_up_at = time.monotonic() + _STOP_S
-        # Whoever was asked by read_state is most often done; a short wait saves a round trip.
-        self._thread.join(_STOP_S / 100)
         while self._thread.is_alive() and time.monotonic() < give_up_at:
             with contextlib.suppress(DeviceError):
                 argv = ["sh", "-c", _STOP, "sh", self._pid_file]
