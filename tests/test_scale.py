@@ -1,0 +1,96 @@
+"""Long sweeps cost no more memory than short ones, and many phones no more time than one."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import tracemalloc
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fake_phone import FakePhone, well
+from tiny_models import conv_net
+
+from bench import engine
+from bench import sweep as sweeps
+from bench.cli.progress import Screen
+from bench.device import Finished
+
+SWEEP = """\
+name = "scale"
+repetitions = {repetitions}
+[[models]]
+files = "net.tflite"
+[fitness]
+max_wait_s = 0
+"""
+
+
+@pytest.fixture
+def traced() -> Iterator[None]:
+    tracemalloc.start()
+    yield
+    tracemalloc.stop()
+
+
+def run(folder: Path, phones: dict[str, FakePhone], repetitions: int, on_event) -> engine.Outcome:
+    (folder / "net.tflite").write_bytes(conv_net())
+    (folder / "scale.toml").write_text(SWEEP.format(repetitions=repetitions))
+    return engine.run_sweep(
+        sweeps.load(folder / "scale.toml"),
+        list(phones),
+        connect=phones.__getitem__,
+        results=folder / "results",
+        on_event=on_event,
+    )
+
+
+@pytest.mark.usefixtures("traced")
+def test_memory_does_not_grow_with_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bench.store.os.fsync", lambda _: None)
+    phone = FakePhone()
+    phone.started = deque(maxlen=1)  # its own memory of all starts is not the host's
+    held: dict[int, int] = {}
+    ended = 0
+
+    def hear(event: engine.Event) -> None:
+        nonlocal ended
+        screen.show(event)
+        if isinstance(event, engine.TrialEnded):
+            ended += 1
+            if ended in (100, 1000):
+                capsys.readouterr()  # nor is what was printed
+                gc.collect()
+                held[ended] = tracemalloc.get_traced_memory()[0]
+
+    with Screen(quiet=False) as screen:
+        assert run(tmp_path, {"FAKE1": phone}, 1000, hear).ok == 1000
+    # 900 records of 40 samples would be several times what is held in all.
+    assert held[1000] < 1.1 * held[100]
+
+
+def test_a_phone_that_hangs_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    others_done = threading.Event()
+
+    def hang(argv) -> Finished:
+        assert others_done.wait(60)
+        return well(argv)
+
+    def hear(event: engine.Event) -> None:
+        if isinstance(event, engine.PhoneDone):
+            done.append(event.device.serial)
+            if len(done) == 2:
+                others_done.set()
+
+    done: list[str] = []
+    phones = {
+        "SLOW": FakePhone("SLOW", hang),
+        "QUICK1": FakePhone("QUICK1"),
+        "QUICK2": FakePhone("QUICK2"),
+    }
+    assert run(tmp_path, phones, 5, hear).ok == 15
+    assert done[2] == "SLOW"
