@@ -178,3 +178,10 @@ def test_a_few_slow_samples_do_not_press_the_others_to_the_edge(tmp_path: Path) 
     page = page_of(tmp_path, outliers, made.trial(PHONE, NETS[1], samples_us=quiet))
     assert page.text.count(" ms and more") == 1
     assert "90.00 ms" not in page.text
+
+
+def test_a_fact_that_is_true_of_every_repetition_stands_once(tmp_path: Path) -> None:
+    trials = [made.trial(PHONE, NETS[0], repetition=n, samples_us=[n * 1e3] * 9) for n in (1, 2)]
+    text = page_of(tmp_path, *trials).text
+    assert "median, ms 1.000 2.000 its 95 % interval" in text
+    assert "samples 9 warm-ups 2 sampling ended by interval first inference" in text
