@@ -7,6 +7,7 @@ When the last process of the namespace ends, the kernel removes everything.
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -21,6 +22,7 @@ _UNSHARED = linux.CLONE_NEWUSER | linux.CLONE_NEWNS | linux.CLONE_NEWPID | linux
 _BASE = "/tmp"  # noqa: S108 - any folder of the host would do: only these namespaces see it
 _HOST_FOLDERS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "etc/alternatives")
 _HOST_FILES = ("etc/ld.so.cache",)
+_FILL_ATTEMPTS = 20
 _DEVICES = ("dev/null", "dev/zero", "dev/full", "dev/random", "dev/urandom", "dev/tty")
 _SHARED = "dev/shm"
 _DEVICE_LINKS = {
@@ -65,12 +67,19 @@ class NamespaceWorld:
             self._ballast_fd = None
         if free_bytes is None:
             return
-        disk = os.statvfs(f"/{HOME}")
-        spare = disk.f_bavail * disk.f_frsize - free_bytes
-        if spare > 0:
-            # A file without a name, which no command finds and no restart forgets to remove.
-            self._ballast_fd = os.open(f"/{HOME}", os.O_TMPFILE | os.O_RDWR, 0o600)
-            os.posix_fallocate(self._ballast_fd, 0, spare)
+        # A file without a name, which no command finds and no restart forgets to remove.
+        self._ballast_fd = os.open(f"/{HOME}", os.O_TMPFILE | os.O_RDWR, 0o600)
+        for _ in range(_FILL_ATTEMPTS):
+            disk = os.statvfs(f"/{HOME}")
+            spare = disk.f_bavail * disk.f_frsize - free_bytes
+            try:
+                if spare > 0:
+                    os.posix_fallocate(self._ballast_fd, 0, spare)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                continue  # a program of the phone was quicker to take some of it
+            return
 
     def rewrite(self, path: str, data: bytes) -> None:
         name = path.strip("/")
