@@ -104,4 +104,5 @@ def test_a_phone_that_computes_something_else_is_doubted_in_every_trial(
 ) -> None:
     trials = run(Miscomputing(device.connect(phone.serial, server)), tmp_path, phone.serial)
     assert [trial.status for trial in trials] == ["ok"] * 12
-    assert doubted(trials) == ["outputs differ from host"] * 12
+    exact = [trial for trial in trials if trial.config.xnnpack == "default"]
+    assert doubted(exact) == ["outputs differ from host"] * 6

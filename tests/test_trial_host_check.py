@@ -6,7 +6,6 @@ import hashlib
 import json
 import zlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from fake_phone import FakePhone, document
 
 from bench import __version__, runtime
 from bench.device import Finished, describe
-from bench.errors import DeviceError, DeviceLost
+from bench.errors import DeviceLost, DeviceTimeout
 from bench.records import Config, Fitness, Model, PlannedTrial, Precision, Trial
 from bench.runtime.inputs import seeded_input
 from bench.trial import Gate, HostCheck, Station, run_trial
@@ -48,11 +47,11 @@ class Rig:
         self.model, self.known = model, known
         self.outputs = RIGHT
         self.written: bytes | None = None  # in the place of what the runner tells of
-        self.pulls = 0
+        self.taken = 0
         self.fails: Exception | None = None
         self.phone = FakePhone(runner=self.run)
-        pull = self.phone.pull
-        self.phone.pull = lambda *a: self.pull(pull, *a)  # type: ignore[method-assign]
+        run = self.phone.run
+        self.phone.run = lambda *a, **how: self.take(run, *a, **how)  # type: ignore[method-assign]
         runner = BenchRunner(runtime.find(("x86_64",), "glibc"))
         self.host = HostCheck({model.sha256: known})
         self.station = Station("FAKE1", self.phone, describe(self.phone), (runner,), host=self.host)
@@ -69,14 +68,16 @@ class Rig:
         }  # fmt: skip
         return Finished(0, document(outputs=[told]), b"", 0.0)
 
-    def pull(self, pull: Any, remote: str, local: Path) -> int:
-        self.pulls += 1
+    def take(self, run: Any, argv: Sequence[str], **how: Any) -> Finished:
+        """The one command that reads the file and removes it."""
+        if argv[0] != "sh" or not argv[2].startswith("cat "):
+            finished: Finished = run(argv, **how)
+            return finished
+        self.taken += 1
         if self.fails is not None:
             raise self.fails
-        if remote not in self.phone.files:
-            raise DeviceError("No such file.")
-        size: int = pull(remote, local)
-        return size
+        content = self.phone.files.pop(argv[-1], None)
+        return Finished(0 if content is not None else 1, content or b"", b"", 0.0)
 
     def trial(self, repetition: int = 0, **config: Any) -> Trial:
         planned = PlannedTrial(
@@ -101,7 +102,7 @@ def test_outputs_like_the_host_s_leave_a_check_and_no_doubt(rig: Rig) -> None:
     assert (trial.check.inputs, trial.check.top1_agreement) == (1, 1.0)
     assert (trial.check.runtime, bool(trial.check.version)) == ("ai-edge-litert", True)
     assert f"--outputs={OUTPUTS}" in trial.argv
-    assert (doubts(trial), rig.pulls) == ([], 1)
+    assert (doubts(trial), rig.taken) == ([], 1)
     assert OUTPUTS not in rig.phone.files
 
 
@@ -126,33 +127,33 @@ def test_other_outputs_are_a_doubt_and_not_a_failure(rig: Rig, outputs: Any, wor
     assert OUTPUTS not in rig.phone.files
 
 
-def test_later_repetitions_write_and_pull_nothing_and_know_all_the_same(rig: Rig) -> None:
+def test_later_repetitions_write_and_fetch_nothing_and_know_all_the_same(rig: Rig) -> None:
     rig.outputs = RIGHT[::-1]
     first, second = rig.trial(), rig.trial(repetition=1)
     assert second.check == first.check
     assert doubts(second) == ["outputs differ from host"]
     assert not any("--outputs" in word for word in rig.phone.started[1])
-    assert rig.pulls == 1
+    assert rig.taken == 1
 
 
 def test_a_later_repetition_with_outputs_of_its_own_is_not_compared(rig: Rig) -> None:
     rig.trial()
     rig.outputs = RIGHT[::-1]  # the repetitions differ: that is a doubt of its own
     assert rig.trial(repetition=1).check is None
-    assert rig.pulls == 1
+    assert rig.taken == 1
 
 
-def test_the_same_outputs_of_another_config_or_phone_are_not_pulled_again(rig: Rig) -> None:
+def test_the_same_outputs_of_another_config_or_phone_are_not_fetched_again(rig: Rig) -> None:
     assert rig.trial().check == rig.trial(threads=4).check
     another = Rig(rig.model, rig.known)
     another.station = another.station._replace(host=rig.host)
     assert another.trial().check is not None
-    assert another.pulls == 0
-    assert rig.pulls == 1
+    assert another.taken == 0
+    assert rig.taken == 1
     assert rig.trial(delegate="none").check is not None  # held against other kernels
-    assert rig.pulls == 2
+    assert rig.taken == 2
     assert rig.trial(xnnpack="fp16").check is not None  # of which less is asked
-    assert rig.pulls == 3
+    assert rig.taken == 3
     assert OUTPUTS not in rig.phone.files
 
 
@@ -168,7 +169,7 @@ def test_a_file_that_holds_others_than_were_told_blames_nobody(rig: Rig, written
 
 
 def test_a_file_that_can_t_be_fetched_is_a_doubt_and_a_lost_phone_is_lost(rig: Rig) -> None:
-    rig.fails = DeviceError("it is gone.")
+    rig.fails = DeviceTimeout("it hangs.")
     assert doubts(rig.trial()) == ["pass failed"]
     rig.fails = DeviceLost("the cable is out.")
     with pytest.raises(DeviceLost):
@@ -177,12 +178,12 @@ def test_a_file_that_can_t_be_fetched_is_a_doubt_and_a_lost_phone_is_lost(rig: R
     assert rig.trial().check is not None
 
 
-def test_more_than_the_host_looks_at_is_not_pulled(
+def test_more_than_the_host_looks_at_is_not_fetched(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bench.trial.host_check.MOST_BYTES", 139)
     assert doubts(rig.trial()) == ["pass failed"]
-    assert rig.pulls == 0
+    assert rig.taken == 0
 
 
 def test_a_model_that_the_host_can_t_run_is_told_as_not_compared(rig: Rig) -> None:
@@ -192,14 +193,14 @@ def test_a_model_that_the_host_can_t_run_is_told_as_not_compared(rig: Rig) -> No
     trial = rig.trial()
     assert trial.check is not None
     assert (trial.check.not_compared, trial.check.reason) == ("no such op", None)
-    assert (doubts(trial), rig.pulls) == ([], 0)
+    assert (doubts(trial), rig.taken) == ([], 0)
     assert not any("--outputs" in word for word in trial.argv)
 
 
 def test_a_runner_that_fails_leaves_no_check(rig: Rig) -> None:
     rig.phone.runner = lambda argv: Finished(139, b"", b"", 0.0)
     trial = rig.trial()
-    assert (trial.status, trial.check, rig.pulls) == ("failed", None, 0)
+    assert (trial.status, trial.check, rig.taken) == ("failed", None, 0)
     rig.phone.runner = rig.run
     assert rig.trial().check is not None
 
