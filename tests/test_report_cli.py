@@ -186,9 +186,10 @@ def test_show_tells_what_passes_told_and_how_long_was_waited(tmp_path: Path) -> 
     energy_mj, ratio = figures[NETS[0].name]
     assert float(energy_mj) == pytest.approx(28, rel=0.02)
     assert ratio == "1.30"
-    assert "waited 3 min for hot start, throttled, 2 tries" in said.output
+    assert "waited for hot start, throttled, 1 trial" in said.output
+    assert ": 3 min, 2 tries" in said.output
     assert "energy not told: the battery \\x1b[2J charges" in said.output
-    assert f"doubt: {made.WIDE.message}" in said.output
+    assert f"wide, 1 trial: {made.WIDE.message}; {made.WIDE.cure}" in said.output
 
 
 def test_show_has_no_column_of_what_was_not_asked_for(sides: tuple[Path, Path]) -> None:
@@ -207,8 +208,18 @@ def test_show_tells_what_only_repetitions_show_and_not_what_the_title_says(tmp_p
         made.trial(PHONE, NETS[0], repetition=2, measurement=slow),
     ]
     said = bench("show", made.write_run(tmp_path, [PHONE], NETS, trials)).output
-    assert "1 threads, xnnpack: doubt: the medians of 2 repetitions lie" in said
+    assert "repetitions differ, 1 cell: the medians of 2 repetitions lie" in said
+    assert f"{NETS[0].name}, 1 thread, xnnpack" in said
     assert "no phone" not in said
+
+
+def test_show_tells_what_many_trials_share_once(tmp_path: Path) -> None:
+    trials = [made.trial(PHONE, NETS[0], repetition=n, doubts=(made.WIDE,)) for n in range(9)]
+    said = bench("show", made.write_run(tmp_path, [PHONE], NETS, trials)).output
+    assert said.count(made.WIDE.message) == 1
+    assert "wide, 9 trials: " in said
+    assert said.count("thread.r") + said.count("-xnnpack.r") == 3
+    assert "and 6 more; the report and --json have all" in said
 
 
 def test_show_prints_every_column_as_json(sides: tuple[Path, Path]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +13,9 @@ from bench.cli.screen import milliseconds, print_table, printable, seconds
 
 if TYPE_CHECKING:
     from bench.frame.cells import Cell
+    from bench.records import Trial
+
+PLACES = 3  # of one remark that are named
 
 
 def show(
@@ -41,9 +44,7 @@ def show(
     cells = sorted(pool_cells([newest]), key=lambda cell: (cell.title, cell.model.name))
     print(f"{newest.path}  {newest.plan.created_at}")
     _print_cells([cell for cell in cells if not cell.device.emulated])
-    for cell in cells:
-        for line in _remarks(cell):
-            print(printable(line))
+    _print_remarks(cells)
 
 
 def _print_cells(cells: Sequence[Cell]) -> None:
@@ -88,24 +89,53 @@ _OF_PASSES: tuple[Column, ...] = (  # where any cell tells of them
 )
 
 
-def _remarks(cell: Cell) -> Iterator[str]:
-    """What is to be said of a cell's trials, a line each."""
-    from bench.doubts import IN_TITLE
+def _print_remarks(cells: Sequence[Cell]) -> None:
+    """What failed, what to doubt and what was waited for; like cases once, with where."""
+    from bench.report.findings import doubts, failures
 
-    where = f"{cell.title}, {cell.model.name}"
-    for trial in cell.trials:
-        of = f"{where}, {trial.key}"
-        if trial.reason:
-            yield f"{of}: {trial.status}: {trial.reason}"
-        if trial.waited_s or trial.tries > 1:
-            tries = f", {trial.tries} tries" if trial.tries > 1 else ""
-            what = f" for {', '.join(trial.waited_for)}" if trial.waited_for else ""
-            yield f"{of}: waited {seconds(trial.waited_s)}{what}{tries}"
-        if trial.energy and trial.energy.not_told:
-            yield f"{of}: energy not told: {trial.energy.not_told}"
-        for doubt in trial.doubts:
-            if doubt.kind not in IN_TITLE:
-                yield f"{of}: doubt: {doubt.message}; {doubt.cure}"
-    config = f"{cell.config.threads} threads, {cell.config.delegate}"
-    for doubt in cell.doubts:
-        yield f"{where}, {config}: doubt: {doubt.message}; {doubt.cure}"
+    for found in (*failures(cells), *doubts(cells)):
+        cure = f"; {found.cure}" if found.cure else ""
+        print("\n" + printable(f"{found.kind}, {found.counted}: {found.message}{cure}"))
+        places = found.places[:PLACES]
+        _print_places(
+            [
+                _where(place.cell, place.trial)
+                + (f": {place.message}" if place.message not in ("", found.message) else "")
+                for place in places
+            ],
+            len(found.places) - len(places),
+        )
+    for said, where in _grouped(cells).items():
+        print("\n" + printable(f"{said}, {len(where)} {'trial' if len(where) == 1 else 'trials'}"))
+        _print_places(where[:PLACES], len(where) - len(where[:PLACES]))
+
+
+def _print_places(places: Sequence[str], more: int) -> None:
+    for place in places:
+        print(printable(f"  {place}"))
+    if more:
+        print(f"  and {more} more; the report and --json have all")
+
+
+def _grouped(cells: Sequence[Cell]) -> dict[str, list[str]]:
+    """Where the phone was waited for, and where energy could not be told, by what is said."""
+    said: dict[str, list[str]] = {}
+    for cell in cells:
+        for trial in cell.trials:
+            if trial.waited_s or trial.tries > 1:
+                tries = f", {trial.tries} tries" if trial.tries > 1 else ""
+                what = f" for {', '.join(trial.waited_for)}" if trial.waited_for else ""
+                place = f"{_where(cell, trial)}: {seconds(trial.waited_s)}{tries}"
+                said.setdefault(f"waited{what}", []).append(place)
+            if trial.energy and trial.energy.not_told:
+                reason = f"energy not told: {trial.energy.not_told}"
+                said.setdefault(reason, []).append(_where(cell, trial))
+    return said
+
+
+def _where(cell: Cell, trial: Trial | None) -> str:
+    """A trial by its key, or the cell that several trials show something together of."""
+    if trial is not None:
+        return f"{cell.title}, {trial.key}"
+    threads = f"{cell.config.threads} thread{'' if cell.config.threads == 1 else 's'}"
+    return f"{cell.title}, {cell.model.name}, {threads}, {cell.config.delegate}"
