@@ -1,0 +1,131 @@
+"""What a sweep says while it runs: counts, time left, why it waits; and how little with --quiet."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fake_phone import FakePhone, well
+from tiny_models import conv_net
+
+from bench import engine
+from bench import sweep as sweeps
+from bench.cli.events import print_event
+from bench.cli.progress import Screen
+from bench.device import Finished
+from bench.errors import DeviceLost
+
+SWEEP = """\
+name = "s"
+repetitions = 5
+{more}
+[[models]]
+files = "net.tflite"
+[fitness]
+max_wait_s = 0
+"""
+
+
+def sweep(folder: Path, phones: dict[str, FakePhone], show, more: str = "", **options):
+    (folder / "net.tflite").write_bytes(conv_net())
+    (folder / "s.toml").write_text(SWEEP.format(more=more))
+    return engine.run_sweep(
+        sweeps.load(folder / "s.toml"),
+        list(phones),
+        connect=phones.__getitem__,
+        results=folder / "results",
+        patience=engine.Patience(return_within_s=5, poll_s=0.01),
+        on_event=show,
+        **options,
+    )
+
+
+def twins(count: int) -> dict[str, FakePhone]:
+    made = {f"TWIN{number}": FakePhone(f"TWIN{number}") for number in range(count)}
+    for phone in made.values():
+        phone.model, phone.fingerprint = "Twin", "twin/build"
+    return made
+
+
+def counts(text: str) -> list[str]:
+    return re.findall(r"^\[ *(\d+/\d+)\]", text, re.M)
+
+
+def test_each_phone_counts_its_own_trials(tmp_path: Path, capsys) -> None:
+    phones = {"ONE": FakePhone("ONE"), "TWO": FakePhone("TWO")}
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, phones, screen.show)
+    told = capsys.readouterr().out
+    assert "2 phones · 1 model · 1 config · 5 repetitions = 10 trials" in told
+    for serial in phones:
+        mine = "\n".join(line for line in told.splitlines() if f"Fake {serial}" in line)
+        assert counts(mine) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+
+
+def test_phones_that_split_a_plan_count_it_together(tmp_path: Path, capsys) -> None:
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, twins(3), screen.show, "shard = true")
+    told = capsys.readouterr().out
+    assert "= 5 trials" in told
+    assert counts(told) == ["1/5", "2/5", "3/5", "4/5", "5/5"]
+
+
+def test_a_resumed_sweep_counts_on_from_what_is_done(tmp_path: Path, capsys) -> None:
+    def stop_after_two(event: engine.Event) -> None:
+        ended.append(isinstance(event, engine.TrialEnded))
+        if sum(ended) == 2 and ended[-1]:
+            raise KeyboardInterrupt
+
+    ended: list[bool] = []
+    kept = sweep(tmp_path, twins(1), stop_after_two).ok
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, twins(1), screen.show, resume=True)
+    told = capsys.readouterr().out
+    assert f"{kept} trials measured before; going on." in told
+    assert counts(told) == [f"{number}/5" for number in range(kept + 1, 6)]
+
+
+def test_the_time_left_is_what_trials_took_times_those_to_come_by_phones_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    now = iter(range(0, 10_000, 100))  # each look at the clock is 100 s after the last
+    clock = SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr("bench.cli.progress.time", clock)
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, twins(1), screen.show)
+    told = capsys.readouterr().out
+    assert re.findall(r"(\d+ min) left", told) == ["7 min", "5 min", "3 min", "2 min"]
+
+
+def test_a_phone_that_went_away_is_told_on_stderr_and_counted_once(tmp_path: Path, capsys) -> None:
+    starts = iter(range(100))
+
+    def lost_once(argv) -> Finished:
+        if next(starts) == 2:
+            raise DeviceLost("'ONE' was lost while it ran bench-runner: closed.")
+        return well(argv)
+
+    with Screen(quiet=True) as screen:
+        outcome = sweep(tmp_path, {"ONE": FakePhone("ONE", lost_once)}, screen.show)
+    told = capsys.readouterr()
+    assert outcome.ok == 5
+    assert told.out == ""  # --quiet
+    assert told.err == (
+        "Warning: Fake ONE [virtual]: 'ONE' was lost while it ran bench-runner: closed."
+        " Waiting for it to come back.\n"
+    )
+
+
+def test_events_are_one_object_a_line_with_all_that_the_screen_knows(
+    tmp_path: Path, capsys
+) -> None:
+    sweep(tmp_path, twins(2), print_event, "shard = true")
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert events[0]["event"] == "sweep_started"
+    assert events[0]["shares"] == [{"devices": ["TWIN0", "TWIN1"], "total": 5, "done": 0}]
+    kinds = [event["event"] for event in events]
+    assert kinds.count("trial_started") == kinds.count("trial_ended") == 5
+    assert kinds.count("phone_done") == 2
