@@ -126,7 +126,9 @@ def test_sustained_runs_have_a_section_with_numbers_and_a_plot(tmp_path: Path) -
         for n in (1, 2)
     ]
     page = page_of(tmp_path, *trials)
-    assert {"sustained", "plot-sustained"} <= set(page.values("id"))
+    ids = page.values("id")
+    assert {"sustained", "plot-sustained"} <= set(ids)
+    assert len(ids) == len(set(ids))
     row = (
         "1.50 50.03 75.06 Acme One , 1 thread, xnnpack, repetition 1 754 36.0 → 66.0 2,800 → 1,900"
     )
