@@ -41,7 +41,7 @@ from bench.trial.runners import Result, Start
 from bench.virtual import booted
 
 UNPLUGGED = "  AC powered: false\n  USB powered: false\n  status: 3\n"
-PRECISION = Precision(max_seconds=3)
+PRECISION = Precision(max_seconds=4)
 
 
 def sections(*currents: int, battery: str = UNPLUGGED, voltage: int = 4_000_000) -> dict[str, str]:
@@ -164,9 +164,9 @@ def attempt_on(device: Device) -> Attempt:
     return Attempt(device, Spinning.identity, planned, model, PRECISION, 1)
 
 
-def energy_on(phone: Phone, runner: Spinning) -> Energy:
+def energy_on(phone: Phone, runner: Spinning, precision: Precision = PRECISION) -> Energy:
     attempt = attempt_on(Device(serial="S", virtual=False))
-    take_energy(Process(phone, runner, Start("m", Config(), PRECISION)), attempt)
+    take_energy(Process(phone, runner, Start("m", Config(), precision)), attempt)
     energy = attempt.failed("x", "y").trial.energy
     assert energy is not None
     return energy
@@ -186,7 +186,7 @@ def test_an_inference_costs_what_the_battery_gave_beyond_idling(server: AdbServe
     assert len(energy.idle) >= 3
     assert len(energy.busy) >= 3
     asked = runner.asked[-1].precision
-    assert (asked.interval, asked.max_seconds) == (0, 3), "no longer than the sweep allows"
+    assert (asked.interval, asked.max_seconds) == (0, 4), "no longer than the sweep allows"
     idle, busy = (
         [stats.power_mw(m.current_ma or 0, m.voltage_mv or 0) for m in half]
         for half in (energy.idle, energy.busy)
@@ -220,6 +220,14 @@ def test_a_phone_on_a_cable_is_left_alone_and_says_how_it_could_be_told(
     assert runner.asked == [], "nothing was run for it"
 
 
+def test_a_sweep_that_gives_no_time_for_readings_is_not_held_up(server: AdbServer) -> None:
+    runner = Spinning()
+    with booted("small") as phone:
+        energy = energy_on(virtual_phone(server, phone.serial), runner, Precision(max_seconds=0.5))
+    assert "max_seconds = 0.5 is too short" in str(energy.not_told)
+    assert runner.asked == [], "nothing was run for it"
+
+
 def test_a_phone_that_tells_nothing_says_so() -> None:
     energy = energy_on(FakePhone(), Spinning())
     assert energy.not_told == (
@@ -231,7 +239,7 @@ def test_a_runner_that_fails_is_a_doubt_and_a_lost_phone_is_not(server: AdbServe
     with booted("small") as phone:
         adb_phone = virtual_phone(server, phone.serial)
         attempt = attempt_on(describe(adb_phone))
-        failing = Spinning(3, RunnerError("no", stage="run"))
+        failing = Spinning(1, RunnerError("no", stage="run"))
         take(Passes(energy=True), Process(adb_phone, failing, start()), attempt)
         assert attempt.kinds == {"pass failed"}
     with pytest.raises(DeviceLost):

@@ -17,6 +17,7 @@ from bench.trial.process import Process
 from bench.trial.runners import Result
 
 BUSY_S = 15.0  # of sampling, or the sweep's max_seconds where that is less
+LEAST_S = 4
 IDLE_S = 10
 SETTLE_S = 3  # fuel gauges average over a second or two
 _LEAST_READINGS = 3
@@ -33,7 +34,12 @@ def _energy(latency: Process, attempt: Attempt) -> Energy:
     if (why_not := why_no_power(read_power(latency.phone, 0))) is not None:
         return Energy(not_told=why_not)
     precision = _precision(latency.start.precision)
-    idle = read_power(latency.phone, SETTLE_S + min(IDLE_S, max(3, round(precision.max_seconds))))
+    if precision.max_seconds < LEAST_S:
+        return Energy(
+            not_told=f"max_seconds = {precision.max_seconds:g} is too short for a gauge that is"
+            f" read once a second; {LEAST_S} is the least"
+        )
+    idle = read_power(latency.phone, SETTLE_S + min(IDLE_S, round(precision.max_seconds)))
     process = latency._replace(start=latency.start._replace(precision=precision))
     with watched(latency.phone, power=True) as watch:
         result = process.run(attempt)
