@@ -181,8 +181,11 @@ def test_many_trials_are_folded_up_and_unfold(browser: Chromium, tmp_path: Path)
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_a_phones_screen_scrolls_downwards_alone(browser: Chromium, page: Path, dark: bool) -> None:
-    browser.open(page, width=360, height=740, dark=dark)
+@pytest.mark.parametrize("told", ["page", "every_pass"])
+def test_a_phones_screen_scrolls_downwards_alone(
+    browser: Chromium, told: str, request: pytest.FixtureRequest, dark: bool
+) -> None:
+    browser.open(request.getfixturevalue(told), width=360, height=740, dark=dark)
     browser.run("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert not browser.run(WIDE)
 
@@ -221,7 +224,25 @@ def test_the_page_is_a_plain_table_without_javascript(browser: Chromium, page: P
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
 
 
-def test_axe_finds_no_serious_fault(browser: Chromium, page: Path) -> None:
+@pytest.fixture(scope="module")
+def every_pass(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tries, a doubtful series, and memory, energy and sustained runs."""
+    net = made.MOBILENETS[0]
+    told = {"memory": made.memory_pass(), "energy": made.energy(), "sustained": made.sustained()}
+    doubt = {"doubts": (made.THROTTLED,), "series": made.series(9)}
+    trials = [made.trial(device, net, tries=2, **told, **doubt) for device in (PHONE, VIRTUAL)]
+    tries = [made.trial(PHONE, net, **doubt)]
+    results = tmp_path_factory.mktemp("results")
+    return bench.render_report(
+        made.write_run(results, [PHONE, VIRTUAL], [net], trials, tries=tries)
+    )
+
+
+@pytest.mark.parametrize("told", ["page", "every_pass"])
+def test_axe_finds_no_serious_fault(
+    browser: Chromium, told: str, request: pytest.FixtureRequest
+) -> None:
+    page: Path = request.getfixturevalue(told)
     axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8")
     for dark in (False, True):
         browser.open(page, dark=dark)
