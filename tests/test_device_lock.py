@@ -15,7 +15,7 @@ from folder_phone import SHELLS, TOOLS, FolderPhone
 from bench.device import Finished, break_hold, held, lock
 from bench.device.lock import LEASE_S, Hold
 from bench.device.phone import WORK_DIR
-from bench.errors import DeviceBusy, DeviceError
+from bench.errors import DeviceBusy, DeviceError, DeviceLost
 
 ELSEWHERE = "0123456789ab:4242:77:00ff"
 
@@ -84,6 +84,27 @@ def test_a_second_sweep_is_told_who_has_the_phone_and_what_to_do(phone: ClockedP
         hold.confirm(phone)  # and did not lose it by that
 
 
+def test_a_phone_that_was_away_at_the_end_is_freed_when_it_is_back(
+    phone: ClockedPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "RENEW_S", 0.01)
+    there = phone.run
+
+    def away(argv: Sequence[str], **how: object) -> Finished:
+        raise DeviceLost("gone")
+
+    hold = Hold(phone, "us")
+    monkeypatch.setattr(phone, "run", away)
+    hold.release()
+    assert phone.lock.exists()
+    monkeypatch.setattr(phone, "run", there)
+    for _ in range(1000):
+        if not phone.lock.exists():
+            break
+        threading.Event().wait(0.01)
+    assert not phone.lock.exists()
+
+
 def test_an_error_frees_the_phone(phone: ClockedPhone) -> None:
     def work() -> None:
         with held(phone):
@@ -118,7 +139,7 @@ def test_the_hold_of_a_process_that_was_killed_is_taken_over_at_once(phone: Cloc
         assert (phone.lock / "owner").read_text().startswith(hold.owner)
 
 
-def test_a_process_that_lives_on_this_computer_is_not_displaced_however_silent(
+def test_a_process_that_lives_on_this_computer_is_displaced_at_the_end_of_its_lease(
     phone: ClockedPhone,
 ) -> None:
     script = (
@@ -129,12 +150,13 @@ def test_a_process_that_lives_on_this_computer_is_not_displaced_however_silent(
     ) as other:
         assert other.stdout is not None
         phone.lock_for(other.stdout.readline().strip())
-        phone.up(1000 + 2 * LEASE_S)
+        phone.up(1000 + LEASE_S)
         with pytest.raises(DeviceBusy, match=f"process {other.pid} on this computer"):
             Hold(phone, "us")
+        phone.up(1001 + LEASE_S)
+        with held(phone):
+            pass
         other.communicate("\n")
-    with held(phone):
-        pass
 
 
 def test_a_hold_from_elsewhere_ends_when_its_lease_does_by_the_phones_uptime(

@@ -5,8 +5,8 @@
 
 The lock is a folder on the phone, because making one either works or tells that it is there.
 It holds the owner's word (owner.py) and when the owner was last heard of, by the phone's own
-uptime: no clock that can be set is asked. An owner on this computer that is dead is displaced at
-once. One on another computer can't be asked, so its hold is a lease, renewed while it works.
+uptime: no clock that can be set is asked. The hold is a lease, renewed while its owner works. An
+owner on this computer that is dead is displaced at once; one on another can't be asked.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 import re
 import secrets
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from bench.device.adb_phone import AdbPhone
@@ -117,12 +118,29 @@ class Hold:
 
     def release(self) -> None:
         """Let others have it; harmless when it is done already, or the phone is gone."""
-        if self._ended.is_set():
-            return
-        self._ended.set()
+        if not self._ended.is_set():
+            self._ended.set()
+            if not self._free():
+                name = f"free {self._phone.serial}"
+                threading.Thread(target=self._free_later, name=name, daemon=True).start()
+
+    def _free_later(self) -> None:
+        """What is not freed in time is others' by the end of the lease."""
+        give_up_at = time.monotonic() + LEASE_S
+        pause_s = min(1.0, RENEW_S)
+        while time.monotonic() < give_up_at:
+            time.sleep(pause_s)
+            if self._free():
+                return
+            pause_s = min(2 * pause_s, RENEW_S)
+
+    def _free(self) -> bool:
         phone = self._phone.fresh() if isinstance(self._phone, AdbPhone) else self._phone
-        with suppress(DeviceError):  # the lease ends by itself
+        try:
             _ask(phone, "free", self.owner, "")
+        except DeviceError:
+            return False
+        return True
 
     def _renew(self) -> None:
         while not self._ended.wait(RENEW_S):
@@ -175,10 +193,9 @@ def _take(phone: Phone, owner: str) -> None:
 
 
 def _is_over(found: _Held) -> bool:
-    life = life_of(found.owner)
-    if life == "elsewhere":
-        return found.silent_s is not None and found.silent_s > LEASE_S
-    return life == "dead"
+    """Also a process that lives may be done with the phone, and could not tell it so."""
+    silent = found.silent_s is not None and found.silent_s > LEASE_S
+    return silent or life_of(found.owner) == "dead"
 
 
 def _silent_s(told: list[str]) -> float | None:
