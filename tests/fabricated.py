@@ -271,18 +271,18 @@ WIDE = Doubt(
 def write_run(
     results: Path, devices: Iterable[Device], models: Iterable[Model], trials: Iterable[Trial],
     *, name: str = "widths", repetitions: int = 1, planned: int | None = None,
-    tries: Iterable[Trial] = (),
+    tries: Iterable[Trial] = (), **asked: Any,
 ) -> Path:  # fmt: skip
     """A run on disk; `planned` trials a device where the run was cut short.
 
-    `tries` are those that were followed by another.
+    `tries` are those that were followed by another, `asked` what else its plan holds.
     """
     told, known, done = list(devices), list(models), list(trials)
     plan = Plan(
         name=name, seed=1, created_at=STARTED, repetitions=repetitions, precision=Precision(),
         trials=tuple(_planned(done, planned)), devices=tuple(device_id(d) for d in told),
         versions={"bench": "0.1.0", "ai-edge-litert": "2.1.6"},
-        host={"system": "Linux", "machine": "x86_64"},
+        host={"system": "Linux", "machine": "x86_64"}, **asked,
     )  # fmt: skip
     writer = store.create_run(
         results, f'name = "{name}"\n', plan,

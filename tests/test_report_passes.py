@@ -187,3 +187,13 @@ def test_a_fact_that_is_true_of_every_repetition_stands_once(tmp_path: Path) -> 
     text = page_of(tmp_path, *trials).text
     assert "median, ms 1.000 2.000 its 95 % interval" in text
     assert "samples 9 warm-ups 2 sampling ended by interval first inference" in text
+
+
+def test_what_was_asked_for_beside_latency_is_told_with_the_run(tmp_path: Path) -> None:
+    asked = {"memory": True, "energy": True, "sustained_s": 600.0, "prepare": ("stay_awake",)}
+    trials = [made.trial(PHONE, NETS[0])]
+    text = report(made.write_run(tmp_path, [PHONE], NETS, trials, **asked)).text
+    assert "beside latency memory, energy, sustained for 600 s" in text
+    assert "waited for at most 180 s before a trial; a throttled one tried at most 3 times" in text
+    assert "prepared stay_awake" in text
+    assert "beside latency" not in report(made.write_run(tmp_path, [PHONE], NETS, trials)).text

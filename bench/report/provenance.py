@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from bench.frame.cells import Done
-from bench.records import Device, Model, RunnerIdentity, device_id
+from bench.records import Device, Model, Plan, RunnerIdentity, device_id
 from bench.report import text
 from bench.report.collect import Collection
 from bench.store import Run
@@ -55,9 +55,33 @@ def _run(run: Run) -> Iterator[tuple[str, str]]:
             f" {precision.max_samples:,} samples, at most {precision.max_seconds:g} s"
         ),
     )
-    yield "runner", f"asked for {plan.runner}{', operators profiled' if plan.profile else ''}"
+    yield "runner", f"asked for {plan.runner}"
+    if beside := ", ".join(_beside(plan)):
+        yield "beside latency", beside
+    fitness = plan.fitness
+    yield (
+        "fitness",
+        (
+            f"waited for at most {fitness.max_wait_s:g} s before a trial; a throttled one tried at"
+            f" most {text.counted(fitness.max_tries, 'time')}, {fitness.cool_down_s:g} s apart"
+        ),
+    )
+    if plan.prepare:
+        yield "prepared", text.clean(", ".join(plan.prepare), 200)
     yield "versions", _pairs(plan.versions)
     yield "host", _pairs(plan.host)
+
+
+def _beside(plan: Plan) -> Iterator[str]:
+    """What was asked for in processes of their own."""
+    if plan.profile:
+        yield "operators"
+    if plan.memory:
+        yield "memory"
+    if plan.energy:
+        yield "energy"
+    if plan.sustained_s:
+        yield f"sustained for {plan.sustained_s:g} s"
 
 
 def _device(device: Device, done: Sequence[Done]) -> Iterator[tuple[str, str]]:
