@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from fake_phone import FakePhone
 
@@ -120,6 +121,20 @@ def test_what_a_wait_can_not_change_is_not_waited_for(rig: Rig) -> None:
     flat = {"battery": "Current Battery Service state:\n  level: 9\n  scale: 100\n"}
     opened = rig.open(flat)
     assert (opened.waited_s, kinds(opened)) == (0.0, ["virtual", "low battery"])
+
+
+@pytest.mark.parametrize(("virtual", "looks"), [(False, 3), (True, 1)])
+def test_the_load_is_looked_at_first_and_after_a_disturbed_trial(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, virtual: bool, looks: int
+) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(gate, "read_load", lambda phone, seconds: looked.append(phone.serial))
+    device = msgspec.structs.replace(describe(rig.phone), virtual=virtual, fidelity=None)
+    for kinds in ({"wide"}, {"background load"}, {"background load"}, set()):
+        rig.gate.open(rig.phone, device)
+        rig.gate.repeats(kinds, 1)
+    rig.gate.open(rig.phone, device)
+    assert len(looked) == looks
 
 
 def test_a_throttled_try_is_repeated_at_most_twice(rig: Rig) -> None:

@@ -47,6 +47,7 @@ class Gate:
         self._on_wait = on_wait
         self._in_vain: set[DoubtKind] = {"capped clocks"}
         self._look_for_load = True
+        self._trial_was_disturbed = False
         self._cooling_helps = True
 
     def open(self, phone: Phone, device: Device) -> Opened:
@@ -56,7 +57,7 @@ class Gate:
         poll_s = FIRST_POLL_S
         while True:
             state = read_state(phone)
-            found = fitness(device, state, self._load(phone))
+            found = fitness(device, state, self._load(phone, device))
             kinds = {doubt.kind for doubt in found}
             self._look_for_load = "background load" in kinds
             self._in_vain &= kinds
@@ -79,7 +80,7 @@ class Gate:
         A phone that stays throttled through all tries of one trial is not cooled down for the
         next ones either, until one of them was not throttled.
         """
-        self._look_for_load |= "background load" in kinds
+        self._trial_was_disturbed = "background load" in kinds
         if "throttled" not in kinds:
             self._cooling_helps = True
             return False
@@ -93,5 +94,10 @@ class Gate:
         self.pause(self.wanted.cool_down_s)
         return time.monotonic() - began
 
-    def _load(self, phone: Phone) -> Load | None:
-        return read_load(phone, LOAD_S) if self._look_for_load else None
+    def _load(self, phone: Phone, device: Device) -> Load | None:
+        """The load, where the last look or the last trial found some; a look takes its time.
+
+        What a trial sees on a virtual phone is its computer's, which is not waited for.
+        """
+        due = self._look_for_load or (self._trial_was_disturbed and not device.virtual)
+        return read_load(phone, LOAD_S) if due else None
