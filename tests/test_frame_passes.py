@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import fabricated as made
 import msgspec
@@ -173,3 +175,19 @@ def test_a_cells_energy_covers_that_of_every_repetition(tmp_path: Path) -> None:
     assert cell["energy_mj"] == rows["energy_mj"].median()
     assert cell["energy_low_mj"] == rows["energy_low_mj"].min()
     assert cell["energy_high_mj"] == rows["energy_high_mj"].max()
+
+
+def test_temperatures_come_a_column_a_sensor_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "results" / "mobilenet", made.trial(PHONE, NET, series=made.series(5, 6)))
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(series = .*?)```", page, re.DOTALL)
+    *lines, last = code.strip().splitlines()
+    names: dict[str, Any] = {"bench": bench}
+    exec("\n".join(lines), names)  # noqa: S102 -- the page's own code
+    table = eval(last, names)  # noqa: S307 -- the same
+    assert list(table.columns) == ["cpu-0-0", "skin"]
+    assert len(table) == 6
+    assert table["skin"].iloc[-1] == 34
