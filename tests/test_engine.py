@@ -665,3 +665,13 @@ def test_a_phone_lost_in_a_later_pass_does_not_cost_the_latency(rig):
     assert trial.sustained is not None
     assert (kept.key, kept.sustained) == (trial.key, None)
     assert kept.measurement.samples_us == (100.0,) * 40
+
+
+def test_models_that_are_made_and_run_here_are_counted_before_anything_is_measured(rig):
+    rig.phone()
+    rig.sweep(host_runtime="ai-edge-litert")
+    ready = [event for event in rig.events if isinstance(event, engine.ModelReady)]
+    assert ready == [
+        engine.ModelReady(step, done, 2) for step in ("made", "run here") for done in (1, 2)
+    ]
+    assert rig.events[: len(ready)] == ready

@@ -23,6 +23,8 @@ def _told(event: Event) -> dict[str, Any]:
     from bench import engine
 
     match event:
+        case engine.ModelReady(step, done, total):
+            return {"event": "model_ready", "step": step, "done": done, "total": total}
         case engine.SweepStarted():
             return {
                 "event": "sweep_started",

@@ -13,8 +13,9 @@ from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from bench.engine import Event, Share, SweepStarted
+    from bench.engine import Event, ModelReady, Share, SweepStarted
 
+WORD_EVERY_S = 3.0  # while models are prepared
 NAME_LIMIT = 60  # characters of a model's name on a line
 
 
@@ -26,6 +27,7 @@ class Screen:
         self._live: Progress | None = None
         self._phones: dict[str, _Phone] = {}
         self._doubtful = 0
+        self._next_word_s = time.monotonic() + WORD_EVERY_S
         self._widths = (0, 0)  # of the devices' titles and of the models' names
 
     def __enter__(self) -> Screen:
@@ -48,6 +50,8 @@ class Screen:
         from bench import engine
 
         match event:
+            case engine.ModelReady():
+                self._prepare(event)
             case engine.SweepStarted():
                 self._begin(event)
             case engine.TrialStarted(device, planned):
@@ -76,6 +80,13 @@ class Screen:
                 self._phone(device).stop("given up")
             case engine.PhoneDone(device):
                 self._phone(device).stop("done")
+
+    def _prepare(self, event: ModelReady) -> None:
+        """Models take seconds only where there are many that no sweep has had before."""
+        told = f"  models {event.step}: {event.done} of {event.total}"
+        if time.monotonic() >= self._next_word_s:
+            self._next_word_s = time.monotonic() + WORD_EVERY_S
+            self._print(told)
 
     def _begin(self, event: SweepStarted) -> None:
         devices, plan = event.devices, event.plan

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bench.engine.choose import MayFetch
 from bench.engine.events import (
     Event,
+    ModelReady,
     Outcome,
     PhoneDone,
     PhoneNoted,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Connect",
     "Event",
+    "ModelReady",
     "Outcome",
     "Patience",
     "PhoneDone",
@@ -80,8 +82,8 @@ def run_sweep(
     what the outputs of phones are held against; None: neither.
     Ctrl-C (KeyboardInterrupt) stops the phones and returns with `interrupted` set.
     """
-    models = make_models(sweep, host_runtime)
-    host = host_check_of(sweep, models, host_runtime)
+    models = make_models(sweep, host_runtime, on_event)
+    host = host_check_of(sweep, models, host_runtime, on_event)
     with contextlib.ExitStack() as until:
         phones = reach_phones(targets, connect, sweep.runner, may_fetch, until)
         plan = plan_of(sweep, models, phones.devices)

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from bench.errors import BenchError
 from bench.records import Device, Doubt, Model, Plan, PlannedTrial, RunnerIdentity, Trial
+
+
+class ModelReady(NamedTuple):
+    """One more model was made, or run on this computer to know its outputs; nothing is measured."""
+
+    step: Literal["made", "run here"]
+    done: int
+    total: int
 
 
 class TrialStarted(NamedTuple):
@@ -98,7 +106,8 @@ class SweepStarted(NamedTuple):
 
 
 Event = (
-    TrialStarted
+    ModelReady
+    | TrialStarted
     | TrialEnded
     | TrialRepeated
     | PhoneNoted

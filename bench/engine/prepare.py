@@ -18,12 +18,13 @@ from bench import __version__, store, zoo
 from bench import sweep as sweeps
 from bench.device import Hold, Phone, describe, held
 from bench.engine.choose import MayFetch, Wanted, runners_for
+from bench.engine.events import Event, ModelReady
 from bench.errors import DeviceBusy, ModelError, StoreError, UsageError
 from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station, why_skipped
 from bench.trial.host_check import NO_HOST_CHECK, HostCheck
-from bench.zoo.reference import reference
+from bench.zoo.reference import Reference, reference
 
 if TYPE_CHECKING:
     from bench.zoo.host import HostRuntime
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
 Connect = Callable[[str], Phone]  # what was asked for to a phone that answers, or DeviceError
 
 
-def make_models(sweep: Sweep, host_runtime: HostRuntime | None = None) -> tuple[Model, ...]:
+def make_models(
+    sweep: Sweep,
+    host_runtime: HostRuntime | None = None,
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> tuple[Model, ...]:
     """Every model that a sweep asks for; errors name the line of the sweep file.
 
     With a host runtime each quantized model is held against its float parent on this
@@ -49,6 +54,7 @@ def make_models(sweep: Sweep, host_runtime: HostRuntime | None = None) -> tuple[
                     f"two models are called {model.name!r}.", next_step="Rename one file."
                 )
             models[model.name] = _checked(spec, model, host_runtime)
+        on_event(ModelReady("made", len(models), len(sweep.models)))
     return tuple(models.values())
 
 
@@ -62,16 +68,21 @@ def _checked(spec: ModelSpec, model: Model, host_runtime: HostRuntime | None) ->
 
 
 def host_check_of(
-    sweep: Sweep, models: Sequence[Model], host_runtime: HostRuntime | None
+    sweep: Sweep,
+    models: Sequence[Model],
+    host_runtime: HostRuntime | None,
+    on_event: Callable[[Event], None],
 ) -> HostCheck:
     """What this computer computes for each model, before a phone is measured: a virtual one runs
     here, and would be disturbed. benchmark_model tells no outputs."""
     if host_runtime is None or sweep.runner == "benchmark_model":
         return NO_HOST_CHECK
     right = [model for model in models if model.check is None or model.check.ok]
-    return HostCheck(
-        {one.sha256: reference(one, host_runtime, directory=model_cache()) for one in right}
-    )
+    references: dict[str, Reference] = {}
+    for done, one in enumerate(right, start=1):
+        references[one.sha256] = reference(one, host_runtime, directory=model_cache())
+        on_event(ModelReady("run here", done, len(right)))
+    return HostCheck(references)
 
 
 @contextlib.contextmanager
