@@ -12,6 +12,7 @@ import pytest
 
 import bench
 from bench import stats
+from bench.errors import StoreError
 from bench.frame import columns
 from bench.records import Check, Energy, MemoryAt, Moment, Output, Sustained, Trial, Usage
 
@@ -191,3 +192,9 @@ def test_temperatures_come_a_column_a_sensor_as_the_page_says(
     assert list(table.columns) == ["cpu-0-0", "skin"]
     assert len(table) == 6
     assert table["skin"].iloc[-1] == 34
+
+
+def test_a_clock_beyond_64_bits_is_an_error_and_no_traceback(tmp_path: Path) -> None:
+    moment = Moment(at_s=1.0, max_khz={"4": 10**30})
+    with pytest.raises(StoreError, match="column max_khz"):
+        bench.load_series(write(tmp_path, made.trial(PHONE, NET, series=(moment,))))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.samples import AXES
 from bench.frame.trials import (
@@ -76,7 +77,7 @@ class Readings:
             "phase": _category(self.phases, columns.READ_DURING, ordered=True),
             "at_s": np.asarray(self.at_s, dtype=np.float64),
             "source": _category(self.sources, self.names, ordered=False),
-            **{column.name: _nullable(column.kind, read) for column, read in figures},
+            **{column.name: _nullable(column, read) for column, read in figures},
         }
         return repeated.reset_index(drop=True).assign(**told)
 
@@ -106,10 +107,12 @@ def _category(codes: array[int], names: Iterable[str], *, ordered: bool) -> pd.C
     return pd.Categorical.from_codes(np.asarray(codes, dtype=np.int64), index, ordered=ordered)
 
 
-def _nullable(kind: str, told: array[float]) -> Any:
+def _nullable(column: columns.Column, told: array[float]) -> Any:
     values = np.asarray(told, dtype=np.float64)
     missing = np.isnan(values)
     known = np.where(missing, 1.0, values)
-    if kind == "Int64":
+    if column.kind == "Int64":
+        if np.abs(known).max(initial=0.0) >= 2.0**63:
+            raise StoreError(f"column {column.name} holds a number beyond 64 bits.")
         return pd.arrays.IntegerArray(known.astype(np.int64), missing)
     return pd.arrays.FloatingArray(known, missing)
