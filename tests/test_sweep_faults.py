@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import signal
@@ -245,7 +244,7 @@ def test_a_host_that_is_killed_again_and_again_loses_and_doubles_nothing(
     rig: Rig, first: int
 ) -> None:
     # Killed at the first event, then two events later each time: amid all that a sweep does.
-    for after in range(first, 10, 2):
+    for after in range(first, 12, 2):
         resume = store.latest_run(rig.folder / "results", "faults") is not None
         with started(rig, *["--resume"] * resume) as sweep:
             assert sweep.stdout is not None
@@ -448,11 +447,3 @@ def test_one_slow_phone_does_not_hold_up_the_others(rig: Rig) -> None:
     assert rig.run(hear, patience=SOON._replace(return_within_s=60)).ok == 8
     assert order == [quick.serial, slow.serial]
     assert rig.is_complete()
-
-
-def test_events_that_a_program_reads_tell_the_shares(rig: Rig) -> None:
-    with started(rig) as sweep:
-        assert sweep.stdout is not None
-        events = [json.loads(line) for line in sweep.stdout]
-    assert [share["total"] for share in events[0]["shares"]] == [4, 4]
-    assert sum(event["event"] == "trial_ended" for event in events) == 8
