@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import pandas as pd
+import numpy as np
 
 from bench import stats
 from bench.frame.cells import Cell, Done
 from bench.records import Moment
-from bench.report import figures, plots, text
+from bench.report import figures, text
 from bench.report.collect import Collection
 from bench.report.frames import samples_frame, series_frame
+from bench.report.plots.endurance import Run, draw_runs
 
 LONG_S = 60.0  # of a trial's own samples, from which on heat may show
 MOST_DRAWN, MOST_ROWS = 6, 100
@@ -55,14 +56,13 @@ def section(collection: Collection) -> Section | None:
     for run in found:
         of_cells.setdefault(id(run[0].cell), run)
     drawn = list(of_cells.values())[:MOST_DRAWN]
-    samples = pd.concat(
-        samples_frame(row.cell, row.done, collection.titles, samples_us)
-        for row, samples_us in drawn
-    )
     read = series_frame(row.done for row, _ in drawn)
-    if drawn[0][0].done.trial.sustained is not None:
-        samples["phase"] = "sustained"
-    figure = plots.sustained(samples, read)
+    phase = "trial" if drawn[0][0].done.trial.sustained is None else "sustained"
+    runs = [
+        Run(samples_frame(row.cell, row.done, collection.titles, told[:1]), np.asarray(told))
+        for row, told in drawn
+    ]
+    figure = draw_runs(runs, read[(read["phase"] == phase).to_numpy(dtype=bool)])
     caption = CAPTION + (BENEATH if len(figure.axes) > 1 else "")
     if len(found) > len(drawn):
         caption += (

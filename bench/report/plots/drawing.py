@@ -88,11 +88,8 @@ def texts(frame: pd.DataFrame, column: str, missing: str = "") -> list[str]:
 
 def groups(frame: pd.DataFrame, *columns: str) -> list[tuple[str, pd.DataFrame]]:
     """Parts of equal values, in the order in which they are met, named by the first column."""
-    rows = zip(*(texts(frame, column) for column in columns), strict=True)
-    places: dict[tuple[str, ...], list[int]] = {}
-    for place, row in enumerate(rows):
-        places.setdefault(row, []).append(place)
-    return [(row[0], frame.iloc[at]) for row, at in places.items()]
+    grouped = frame.groupby(list(columns), sort=False, observed=True, dropna=False)
+    return [(texts(part, columns[0])[0], part) for _, part in grouped]
 
 
 def by_device(cells: pd.DataFrame, order: str) -> Iterator[Series]:

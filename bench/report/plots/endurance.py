@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -29,6 +32,13 @@ WINDOWS = 60  # points of a curve
 HEIGHTS = (1.0, 0.5, 0.5)  # latency, clock, temperature
 
 
+class Run(NamedTuple):
+    """A run to be drawn."""
+
+    head: pd.DataFrame  # a row of `bench.load_samples`: what it is a run of
+    latency_us: Floats
+
+
 def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figure:
     """Latency over the time spent in inferences, against the first minute's: heat shows here.
 
@@ -41,19 +51,27 @@ def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figu
         "sample", "trial"
     )  # fmt: skip
     shown = samples[(samples["phase"] == phase).to_numpy(dtype=bool)]
-    runs = groups(shown, *TRIAL)[: len(SERIES)]
+    runs = [Run(run.iloc[:1], values(run, "latency_us")) for _, run in groups(shown, *TRIAL)]
     below = None if series is None else series[(series["phase"] == read).to_numpy(dtype=bool)]
-    beneath = below is not None and not below.empty
+    return draw_runs(runs, below)
+
+
+def draw_runs(runs: Sequence[Run], readings: pd.DataFrame | None) -> Figure:
+    """The figure of `sustained`, with what was read during the runs beneath."""
+    beneath = readings is not None and not readings.empty
+    measured = pd.DataFrame({"virtual": [bool(run.head["virtual"].iloc[0]) for run in runs]})
     with mpl.rc_context(STYLE):
-        figure, axes = figure_of("Sustained latency", shown, heights=HEIGHTS if beneath else (1,))
+        heights = HEIGHTS if beneath else HEIGHTS[:1]
+        figure, axes = figure_of("Sustained latency", measured, heights=heights)
         rows: list[Axes] = list(axes) if beneath else [axes]
         found: list[Key] = []
-        for number, (_, run) in enumerate(runs):
-            drawn = trial_series(run, number)
-            _latency(rows[0], drawn, values(run, "latency_us"))
-            if below is not None and beneath:
-                _clock_and_heat(rows[1], rows[2], drawn, _readings_of(below, run))
-            found.append((key(drawn.colour, "", line=drawn.line), _label(run)))
+        for number, run in enumerate(runs[: len(SERIES)]):
+            drawn = trial_series(run.head, number)
+            ends = stats.sustained(run.latency_us.tolist())
+            _latency(rows[0], drawn, run.latency_us, ends)
+            if readings is not None and beneath:
+                _clock_and_heat(rows[1], rows[2], drawn, _readings_of(readings, run.head))
+            found.append((key(drawn.colour, "", line=drawn.line), _label(run.head, ends)))
         rows[0].axhline(100, color=MUTED, linewidth=0.7)
         rows[0].set_ylabel("% of the first minute’s")
         rows[-1].set_xlabel("Time spent in inferences, s" if len(rows) == 1 else "Time, s")
@@ -65,8 +83,7 @@ def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figu
     return figure
 
 
-def _latency(axes: Axes, drawn: Series, latency_us: Floats) -> None:
-    ends = stats.sustained(latency_us.tolist())
+def _latency(axes: Axes, drawn: Series, latency_us: Floats, ends: stats.Ends | None) -> None:
     parts = np.array_split(latency_us, min(WINDOWS, len(latency_us)))
     middles = np.array([np.median(part) for part in parts])
     times = np.cumsum([part.sum() for part in parts]) / 1e6
@@ -74,20 +91,19 @@ def _latency(axes: Axes, drawn: Series, latency_us: Floats) -> None:
     axes.plot(times, 100 * middles / first, color=drawn.colour, linestyle=drawn.line)
 
 
-def _label(run: pd.DataFrame) -> str:
-    ends = stats.sustained(values(run, "latency_us").tolist())
+def _label(head: pd.DataFrame, ends: stats.Ends | None) -> str:
     if ends is None:
-        return trial_label(run)
+        return trial_label(head)
     ms = text.milliseconds
     told = f"{ms(ends.first)} → {ms(ends.last)} ms, × {text.ratio(ends.ratio)}"
-    return f"{trial_label(run)}: {told}"
+    return f"{trial_label(head)}: {told}"
 
 
-def _readings_of(series: pd.DataFrame, run: pd.DataFrame) -> pd.DataFrame:
+def _readings_of(series: pd.DataFrame, head: pd.DataFrame) -> pd.DataFrame:
     """What was read during one run."""
     same = np.ones(len(series), dtype=bool)
     for column in TRIAL:
-        same &= (series[column].astype(object) == run[column].iloc[0]).to_numpy(dtype=bool)
+        same &= (series[column].astype(object) == head[column].iloc[0]).to_numpy(dtype=bool)
     return series[same]
 
 
