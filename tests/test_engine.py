@@ -70,7 +70,7 @@ class Rig:
             list(self.phones),
             connect=options.pop("connect", self.connect),
             results=self.folder / "results",
-            host_runtime=None,  # it takes a second for each model
+            host_runtime=options.pop("host_runtime", None),  # it takes a second for each model
             patience=engine.Patience(return_within_s=0.05, poll_s=0.01),
             on_event=options.pop("on_event", self.events.append),
             **options,

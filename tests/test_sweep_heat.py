@@ -120,7 +120,7 @@ def test_a_hot_phone_is_waited_for_before_it_is_measured(
 
     trials, tries, events = run(phone, server, tmp_path, cool_when_waited_for)
     waited = {kind for trial in trials for kind in trial.waited_for}
-    assert {"throttled", "hot start"} <= waited
+    assert {"throttled", "hot start", "hot cores"} <= waited
     assert trials[0].waited_s > 0
     assert tries == []
     assert not {"throttled", "hot start"} & {d.kind for t in trials for d in t.doubts}

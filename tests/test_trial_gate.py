@@ -117,6 +117,24 @@ def test_nothing_is_waited_for_where_none_is_wanted(rig: Rig) -> None:
     assert (opened.waited_s, rig.told, kinds(opened)) == (0.0, [], ["virtual", "throttled"])
 
 
+def cores(temp_c: float) -> dict[str, str]:
+    sensor = f"Temperature{{mValue={temp_c}, mType=0, mName=cpu-0-0, mStatus=0}}"
+    return {"thermalservice": f"Current temperatures from HAL:\n\t{sensor}\n"}
+
+
+def test_cores_are_waited_for_while_they_cool(rig: Rig) -> None:
+    opened = rig.open(cores(61), cores(50), cores(43), cores(39))
+    assert (opened.waited_s, opened.waited_for) == (1 + 2 + 4, ("hot cores",))
+    assert kinds(opened) == ["virtual"]
+
+
+def test_cores_that_are_warm_at_rest_are_soon_not_waited_for(rig: Rig) -> None:
+    opened = rig.open(cores(61), cores(44), cores(43.8))
+    assert opened.waited_s == 1 + 2
+    assert kinds(opened) == ["virtual", "hot cores"]
+    assert rig.open(cores(43.8)).waited_s == 0
+
+
 def test_what_a_wait_can_not_change_is_not_waited_for(rig: Rig) -> None:
     flat = {"battery": "Current Battery Service state:\n  level: 9\n  scale: 100\n"}
     opened = rig.open(flat)

@@ -29,6 +29,7 @@ KINDS: tuple[DoubtKind, ...] = (
     "engineering build",
     "throttled",
     "hot start",
+    "hot cores",
     "low battery",
     "charging",
     "screen off",
@@ -39,10 +40,10 @@ KINDS: tuple[DoubtKind, ...] = (
 
 # What goes away when a phone is left alone for a while.
 PASSING: frozenset[DoubtKind] = frozenset(
-    {"throttled", "hot start", "background load", "capped clocks"}
+    {"throttled", "hot start", "hot cores", "background load", "capped clocks"}
 )
 
-_CORE_SENSORS = re.compile(r"(?i)cpu|big|mid\b|little|mtktscpu")
+_CORE_SENSORS = re.compile(r"(?i)cpu|big|mid\b|little|mtktscpu|ap$")
 _EMULATOR_MODELS = ("sdk_", "Android SDK built for", "google_sdk", "Emulator")
 _EMULATOR_SOCS = ("ranchu", "goldfish")
 
@@ -102,17 +103,23 @@ def _of_heat(state: DeviceState) -> Iterator[Doubt]:
         )
     body = [temp_c for name, temp_c in state.temps_c.items() if "skin" in name.lower()]
     body += [] if state.battery_temp_c is None else [state.battery_temp_c]
+    hottest = max(body, default=0.0)
+    if hottest > HOT_C:
+        yield Doubt(
+            kind="hot start",
+            message=f"{hottest:.1f} °C",
+            cure=f"let it cool below {HOT_C:.0f} °C, out of its case",
+            numbers={"temp_c": hottest, "limit_c": HOT_C},
+        )
     cores = [temp_c for name, temp_c in state.temps_c.items() if _CORE_SENSORS.match(name)]
-    for where, temps_c, limit_c in (("", body, HOT_C), (" at the cores", cores, HOT_CORES_C)):
-        hottest = max(temps_c, default=0.0)
-        if hottest > limit_c:
-            yield Doubt(
-                kind="hot start",
-                message=f"{hottest:.1f} °C{where}",
-                cure=f"let it cool below {limit_c:.0f} °C, out of its case",
-                numbers={"temp_c": hottest, "limit_c": limit_c},
-            )
-            return
+    hottest = max(cores, default=0.0)
+    if hottest > HOT_CORES_C:
+        yield Doubt(
+            kind="hot cores",
+            message=f"{hottest:.1f} °C at the cores",
+            cure="let it rest; some phones are as warm as that at rest",
+            numbers={"temp_c": hottest, "limit_c": HOT_CORES_C},
+        )
 
 
 def _of_power(state: DeviceState) -> Iterator[Doubt]:

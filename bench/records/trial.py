@@ -24,6 +24,7 @@ DoubtKind = Literal[
     "pass failed",
     "throttled",
     "hot start",
+    "hot cores",
     "capped clocks",
     "background load",
     "low battery",

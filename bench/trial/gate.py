@@ -2,11 +2,13 @@
 
 What waiting did not cure once is not waited for again until it was seen gone: a battery that stays
 warm costs a sweep one wait, and each of its trials carries the doubt. Clocks that are capped from
-the start are no matter of waiting: many phones are made so, and heat has signs of its own.
+the start are no matter of waiting: many phones are made so, and heat has signs of its own. Cores
+are waited for while they cool: they do that in seconds, and some are warm at rest.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
@@ -16,6 +18,7 @@ from bench.device.fitness import PASSING
 from bench.records import Device, DeviceState, Doubt, DoubtKind, Fitness
 
 FIRST_POLL_S, POLL_S = 1.0, 5.0  # a core cools in seconds, a battery in minutes
+COOLING_C = 0.5  # from one reading to the next; less is no cooling
 LOAD_S = 0.5  # that processes are watched for
 
 
@@ -54,13 +57,16 @@ class Gate:
         """Wait for the phone, if that is of use; raises DeviceError when the phone fails."""
         began = time.monotonic()
         waited_for: list[DoubtKind] = []
-        poll_s = FIRST_POLL_S
+        poll_s, cores_c = FIRST_POLL_S, math.inf
         while True:
             state = read_state(phone)
             found = fitness(device, state, self._load(phone, device))
             kinds = {doubt.kind for doubt in found}
             self._look_for_load = "background load" in kinds
             self._in_vain &= kinds
+            before_c, cores_c = cores_c, _cores_c(found)
+            if cores_c > before_c - COOLING_C:
+                self._in_vain.add("hot cores")
             passing = [d for d in found if d.kind in PASSING and d.kind not in self._in_vain]
             waited_s = time.monotonic() - began if waited_for else 0.0
             if not passing:
@@ -101,3 +107,8 @@ class Gate:
         """
         due = self._look_for_load or (self._trial_was_disturbed and not device.virtual)
         return read_load(phone, LOAD_S) if due else None
+
+
+def _cores_c(found: Sequence[Doubt]) -> float:
+    """The temperature of cores that are hot."""
+    return next((d.numbers["temp_c"] for d in found if d.kind == "hot cores"), -math.inf)
