@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from bench.frame import ranks
 from bench.frame.ratio import ERROR_RATE, Ratio, Repetitions, ratio_of, repetitions, typical
 from bench.frame.verdict import Verdict, verdicts
+from bench.stats import ranks
 
 Floats = npt.NDArray[np.float64]
 Bounds = tuple[float, float]

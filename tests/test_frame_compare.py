@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 import bench
 from bench.errors import UsageError
-from bench.frame import columns, ranks
+from bench.frame import columns
 from bench.frame.comparison import THRESHOLD
 from bench.frame.ratio import METHODS, Ratio, Repetitions, method_of, ratio_of, repetitions, typical
-from bench.frame.student import t_cdf, t_quantile
 from bench.frame.verdict import VERDICTS, holm, verdicts
 from bench.records import Config, Device, Model, RunnerIdentity
 from bench.report.compared import comparison_markdown
+from bench.stats import ranks, student
 
 PHONE, OTHER = made.phone(), made.phone("B2", model="Acme Two", fingerprint="acme/two")
 NET, SECOND = made.MOBILENETS[0], made.MOBILENETS[1]
@@ -282,9 +282,9 @@ def test_a_virtual_device_is_marked_in_markdown(tmp_path: Path) -> None:
 def test_students_distribution_is_that_of_the_tables(
     chance: float, freedom: float, t: float
 ) -> None:
-    assert t_quantile(chance, freedom) == pytest.approx(t, abs=0.001)
-    assert t_cdf(t, freedom) == pytest.approx(chance, abs=0.0001)
-    assert t_cdf(-t, freedom) == pytest.approx(1 - chance, abs=0.0001)
+    assert student.quantile(chance, freedom) == pytest.approx(t, abs=0.001)
+    assert student.cdf(t, freedom) == pytest.approx(chance, abs=0.0001)
+    assert student.cdf(-t, freedom) == pytest.approx(1 - chance, abs=0.0001)
 
 
 @given(st.lists(st.floats(0, 1), max_size=20))

@@ -16,8 +16,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from bench import stats
-from bench.frame import ranks
-from bench.frame.student import t_cdf, t_quantile
+from bench.stats import ranks, student
 
 CONFIDENCE = 0.95
 ERROR_RATE = 0.05  # chance of any wrong verdict of a kind in a whole comparison
@@ -140,12 +139,12 @@ def _by_t(a: Repetitions, b: Repetitions, apart: float, floors: tuple[float, flo
         return center, center, 1 - above, above, 1 - below, below
     freedom = variance**2 / sum(part**2 / count for part, count in parts)
     error = math.sqrt(variance)
-    reach = t_quantile((1 + CONFIDENCE) / 2, freedom) * error
+    reach = student.quantile((1 + CONFIDENCE) / 2, freedom) * error
     above, below = (center - apart) / error, (-center - apart) / error
     return (
         center - reach, center + reach,
-        t_cdf(-above, freedom), t_cdf(above, freedom),
-        t_cdf(-below, freedom), t_cdf(below, freedom),
+        student.cdf(-above, freedom), student.cdf(above, freedom),
+        student.cdf(-below, freedom), student.cdf(below, freedom),
     )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Sides {
   // How many samples in a row tell as much about the median as one independent sample: the
   // integrated autocorrelation time of their sides, added up in pairs of lags until a pair is
   // negative (C. J. Geyer, Practical Markov chain Monte Carlo, Statistical Science 7, 1992), and
-  // corrected for chance. bench/stats.py computes the same, and says more.
+  // corrected for chance. bench/stats/latency.py computes the same, and says more.
   double correlation_time(const Latencies& samples, uint64_t twofold_median) {
 #pragma clang fp contract(off)
     sort_out(samples, twofold_median);

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 
-def t_cdf(t: float, freedom: float) -> float:
+def cdf(t: float, freedom: float) -> float:
     """The share of Student's distribution below t."""
     if math.isinf(freedom) or freedom > 1e6:
         return 0.5 * math.erfc(-t / math.sqrt(2))
@@ -13,14 +13,14 @@ def t_cdf(t: float, freedom: float) -> float:
     return 1 - tail if t > 0 else tail
 
 
-def t_quantile(chance: float, freedom: float) -> float:
+def quantile(chance: float, freedom: float) -> float:
     """The t below which a share `chance`, at least half, of Student's distribution lies."""
     low, high = 0.0, 2.0
-    while t_cdf(high, freedom) < chance:
+    while cdf(high, freedom) < chance:
         high *= 2
-    while high - low > 1e-6 * high:
+    while high - low > 1e-9 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if t_cdf(middle, freedom) < chance else (low, middle)
+        low, high = (middle, high) if cdf(middle, freedom) < chance else (low, middle)
     return high
 
 
