@@ -635,6 +635,21 @@ def test_a_sustained_run_follows_the_last_repetition_of_each_cell(rig):
     assert all(trial.measurement.samples_us == (100.0,) * 40 for trial in trials)
 
 
+def test_a_sustained_run_that_is_too_fast_to_keep_says_how_far_it_came(rig):
+    def fast(argv):
+        if "--max-seconds=300" in argv:
+            told = document((100.0,) * 50, stopped_by="max_samples")
+            return Finished(exit_code=0, stdout=told, stderr=b"", duration_s=0.0)
+        return well(argv)
+
+    rig.write("sustained_s = 300\n" + ONE_TRIAL)
+    rig.phone(runner=fast)
+    (trial,) = lines(rig.sweep())
+    assert len(trial.sustained.samples_us) == 50
+    (doubt,) = [doubt for doubt in trial.doubts if doubt.kind == "pass failed"]
+    assert doubt.numbers == {"told_s": 0.005, "sustained_s": 300.0}
+
+
 def test_a_sustained_run_that_fails_leaves_the_latency_and_a_doubt(rig):
     def short_of_breath(argv):
         if "--max-seconds=300" in argv:

@@ -70,6 +70,17 @@ def _sustain(latency: Process, seconds: float, attempt: Attempt) -> None:
             f"{latency.runner.identity.name} keeps its samples to itself.", stage="sustained"
         )
     attempt.adds(sustained=Sustained(samples_us=measured.samples_us, series=tuple(series)))
+    if measured.stopped_by == "max_samples":
+        told_s = sum(measured.samples_us) / 1e6
+        attempt.doubted(
+            Doubt(
+                kind="pass failed",
+                message=f"sustained: it ended after {told_s:.0f} of {seconds:.0f} s, with"
+                f" {len(measured.samples_us)} samples, the most that a process keeps",
+                cure="let a larger model, or a larger batch, go on for so long",
+                numbers={"told_s": told_s, "sustained_s": seconds},
+            )
+        )
 
 
 def tried(name: str, run: Callable[[], T], attempt: Attempt) -> T | None:
