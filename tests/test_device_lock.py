@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from folder_phone import SHELLS, TOOLS, FolderPhone
 
-from bench.device import Finished, break_hold, held, lock
+from bench.device import Finished, break_hold, ensure, held, lock, remove_leftovers
 from bench.device.lock import LEASE_S, Hold
 from bench.device.phone import WORK_DIR
 from bench.errors import DeviceBusy, DeviceError, DeviceLost
@@ -266,3 +267,14 @@ def test_a_phone_that_takes_no_lock_is_one_error_with_its_words(phone: ClockedPh
     phone.work.write_text("a file where the folder should be")
     with pytest.raises(DeviceError, match=r"'FOLDER01' can't be held: .*[Nn]ot a directory"):
         Hold(phone, "us")
+
+
+def test_what_was_removed_as_unused_is_known_to_be_gone(tmp_path: Path) -> None:
+    phone = FolderPhone(tmp_path)
+    local = tmp_path / "file"
+    local.write_bytes(b"content")
+    remote, sha256 = f"{WORK_DIR}/file", hashlib.sha256(b"content").hexdigest()
+    assert ensure(phone, local, sha256, remote) == 7
+    os.utime(phone.here(remote), (0, 0))  # as on a phone whose clock is far ahead
+    remove_leftovers(phone)
+    assert ensure(phone, local, sha256, remote) == 7

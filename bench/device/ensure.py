@@ -38,7 +38,8 @@ mkdir -p "${1%/*}" && find "${1%/*}" -name '*.part-*' -mmin +2 -exec rm -f {} + 
 [ -f "$1" ] && chmod "$2" "$1" && touch "$1" # what is used is not taken for old
 """
 
-_MOVE = 'chmod "$2" "$1" && mv -f "$1" "$3"'
+# Files come with the host's time, by which a phone whose clock is ahead would take them for old.
+_MOVE = 'chmod "$2" "$1" && touch "$1" && mv -f "$1" "$3"'
 
 
 def ensure(phone: Phone, local: Path, sha256: str, remote: str, mode: int = 0o644) -> int:
