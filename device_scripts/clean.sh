@@ -43,7 +43,10 @@ done
 if [ "$days" = all ]; then
   [ -d "$folder" ] && rm -rf "$folder" && echo "$nonce removed $folder"
 else
-  find "$folder" -type f -mtime "+$days" ! -name 'settings.saved*' 2>/dev/null |
+  # Whoever cleans has the phone to itself: what these were ids of is over, or ends by itself.
+  rm -f "$folder"/watch-*.pid
+  # A clock that was put forward makes a lock old that is held.
+  find "$folder" -type f -mtime "+$days" ! -name 'settings.saved*' ! -path '*/lock/*' 2>/dev/null |
     while IFS= read -r file; do
       rm -f "$file" && echo "$nonce removed $file"
     done

@@ -598,6 +598,24 @@ def test_files_that_nobody_used_for_long_go_and_old_values_stay(tmp_path: Path) 
     assert not old.exists()
 
 
+def test_a_lock_does_not_go_because_a_clock_was_put_forward(tmp_path: Path) -> None:
+    phone = phone_with(tmp_path)
+    phone.run(["mkdir", "-p", f"{WORK_DIR}/lock"], deadline_s=5)
+    held = phone.here(f"{WORK_DIR}/lock/owner")
+    held.touch()
+    os.utime(held, (0, 0))
+    assert remove_leftovers(phone) == ()
+    assert held.exists()
+
+
+def test_the_id_of_a_watch_that_was_killed_goes(tmp_path: Path) -> None:
+    phone = phone_with(tmp_path)
+    phone.run(["mkdir", "-p", WORK_DIR], deadline_s=5)
+    phone.here(f"{WORK_DIR}/watch-0123abcd.pid").touch()
+    assert remove_leftovers(phone) == ()
+    assert not phone.here(f"{WORK_DIR}/watch-0123abcd.pid").exists()
+
+
 def test_cleaning_restores_and_removes_all(tmp_path: Path) -> None:
     phone = phone_with(tmp_path)
     before = phone.snapshot()
