@@ -283,6 +283,22 @@ def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
     assert [t.index for t in lines(again)] == list(range(8))
 
 
+def test_an_interrupt_before_a_phone_is_heard_of_keeps_what_it_measured(rig):
+    goes_on = {serial: threading.Event() for serial in ("FAKE1", "FAKE2")}
+    for serial, event in goes_on.items():
+        rig.phone(serial, nth_start(2, lambda argv, event=event: event.set() or well(argv)))
+
+    def press_ctrl_c_once_the_other_has_ended_a_trial(event):
+        if isinstance(event, engine.TrialStarted):
+            (other,) = goes_on.keys() - {event.device.serial}
+            assert goes_on[other].wait(20)
+            raise KeyboardInterrupt
+
+    outcome = rig.sweep(on_event=press_ctrl_c_once_the_other_has_ended_a_trial)
+    assert outcome.interrupted
+    assert outcome.ok == len(lines(outcome)) >= 1
+
+
 def test_what_a_phone_cannot_do_is_skipped_with_the_reason(rig):
     rig.write(SWEEP + 'affinity = ["big", "mid"]\n')
     phone = rig.phone()

@@ -89,6 +89,7 @@ def test_a_latency_of_nothing_is_refused():
     [
         lambda: Config(threads=0),
         lambda: Config(affinity="mask:zz"),
+        lambda: Config(affinity="mask:00"),
         lambda: Config(affinity="mask:f0; reboot"),
         lambda: Precision(interval=-0.1),
         lambda: Precision(min_samples=10, max_samples=5),

@@ -134,7 +134,7 @@ def run_all(
     `busy` are phones that others hold, by device id; `trials` are to be done, theirs too.
     """
     reports: Reports = queue.Queue()
-    tally = _Tally(writer, on_event, busy, trials)
+    tally = _Tally(writer, on_event, busy, trials, [worker.device for worker in workers])
     interrupted = False
     try:
         for worker in workers:
@@ -166,6 +166,7 @@ class _Worker(threading.Thread):
     ) -> None:
         super().__init__(name=f"phone {station.device.serial}", daemon=True)
         self.todo = todo
+        self.device = station.device
         self._station = station
         self._hold = hold
         self._models = models
@@ -333,13 +334,14 @@ class _Tally:
         on_event: Callable[[Event], None],
         busy: Mapping[str, DeviceBusy],
         total: int,
+        devices: Iterable[Device],
     ) -> None:
         self._writer = writer
         self._on_event = on_event
         self._total = total
         self._counts = {"ok": 0, "failed": 0, "skipped": 0}
         self._stopped: dict[str, BenchError] = dict(busy)
-        self._devices: dict[str, Device] = {}
+        self._devices = {device_id(device): device for device in devices}
 
     def take(self, reports: Reports, phones: int) -> None:
         """Handle reports until every phone is done or given up."""
@@ -352,8 +354,6 @@ class _Tally:
             if isinstance(report, Tried):
                 self._keep_try(report)
                 continue
-            if isinstance(report, TrialStarted):
-                self._devices[device_id(report.device)] = report.device
             if isinstance(report, PhoneStopped):
                 self._stopped[device_id(report.device)] = report.error
             self._on_event(report)

@@ -29,8 +29,9 @@ class Config(Record, frozen=True, kw_only=True):
         )
         require(1 <= self.threads <= 64, f"threads must be 1 to 64, not {self.threads}")
         require(
-            bool(re.fullmatch(r"default|big|mid|little|mask:[0-9a-f]{1,16}", self.affinity)),
-            f"affinity is default, big, mid, little or mask:HEX, not {self.affinity!r}",
+            bool(re.fullmatch(r"default|big|mid|little|mask:(?!0+$)[0-9a-f]{1,16}", self.affinity)),
+            "affinity is default, big, mid, little or mask:HEX with a core in it,"
+            f" not {self.affinity!r}",
         )
 
 
