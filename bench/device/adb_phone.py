@@ -88,6 +88,8 @@ class AdbPhone:
         except WireGarbage as error:
             raise self._garbage(error) from error
         except WireTimeout as error:
+            if time.monotonic() < started + deadline_s:  # it did not even begin to answer
+                raise self._lost(f"before it ran {_program(argv)}", "no answer") from error
             raise self._overdue(argv, deadline_s, output) from error
         except shell.TooMuchOutput as error:
             self._kill(output)
