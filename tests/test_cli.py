@@ -141,7 +141,8 @@ def test_two_virtual_phones_share_a_sweep(folder):
     assert len(trials) == 4
 
 
-def test_ctrl_c_stops_cleanly_and_resume_goes_on_even_on_a_virtual_phone(folder):
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_stops_cleanly_and_resume_goes_on_even_on_a_virtual_phone(folder, ending):
     write_sweep(folder, repetitions=4, seconds=2)
     sweep = subprocess.Popen(
         command("sweep", "tiny.toml", "--device", "virtual:small"),
@@ -153,7 +154,7 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on_even_on_a_virtual_phone(folder)
     )
     for line in sweep.stdout:
         if line.startswith("[1/4]"):
-            sweep.send_signal(signal.SIGINT)
+            sweep.send_signal(ending)
             break
     rest, stderr = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Annotated
 
@@ -43,6 +44,7 @@ def _bench(
 
 def main() -> None:
     """Run the command line; a BenchError becomes one line and exit code 1."""
+    _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
     try:
         app()
     except BenchError as error:
@@ -54,3 +56,10 @@ def main() -> None:
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         sys.stderr.close()
         sys.exit(1)
+
+
+def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:
+    """A `kill`, or a terminal that is closed, leaves phones no more changed than Ctrl-C does."""
+    for one in signals:
+        if signal.getsignal(one) is signal.SIG_DFL:  # else it is ignored, by nohup
+            signal.signal(one, signal.default_int_handler)
