@@ -14,7 +14,7 @@ from tiny_models import conv_net
 from bench import engine
 from bench import sweep as sweeps
 from bench.cli.events import print_event
-from bench.cli.progress import Screen
+from bench.cli.progress import Screen, _Share
 from bench.device import Finished
 from bench.errors import DeviceLost
 
@@ -26,12 +26,15 @@ repetitions = 5
 files = "net.tflite"
 [fitness]
 max_wait_s = 0
+{end}
 """
 
 
-def sweep(folder: Path, phones: dict[str, FakePhone], show, more: str = "", **options):
+def sweep(
+    folder: Path, phones: dict[str, FakePhone], show, more: str = "", end: str = "", **options
+):
     (folder / "net.tflite").write_bytes(conv_net())
-    (folder / "s.toml").write_text(SWEEP.format(more=more))
+    (folder / "s.toml").write_text(SWEEP.format(more=more, end=end))
     return engine.run_sweep(
         sweeps.load(folder / "s.toml"),
         list(phones),
@@ -88,16 +91,51 @@ def test_a_resumed_sweep_counts_on_from_what_is_done(tmp_path: Path, capsys) -> 
     assert counts(told) == [f"{number}/5" for number in range(kept + 1, 6)]
 
 
+def look_at_the_clock_every_100_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10_000, 100))
+    clock = SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr("bench.cli.progress.time", clock)
+
+
 def test_the_time_left_is_what_trials_took_times_those_to_come_by_phones_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    now = iter(range(0, 10_000, 100))  # each look at the clock is 100 s after the last
-    clock = SimpleNamespace(monotonic=lambda: next(now))
-    monkeypatch.setattr("bench.cli.progress.time", clock)
+    look_at_the_clock_every_100_s(monkeypatch)
     with Screen(quiet=False) as screen:
         sweep(tmp_path, twins(1), screen.show)
     told = capsys.readouterr().out
     assert re.findall(r"(\d+ min) left", told) == ["7 min", "5 min", "3 min", "2 min"]
+
+
+def test_the_time_left_counts_the_long_runs_that_come_with_the_last_repetition(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    look_at_the_clock_every_100_s(monkeypatch)
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, twins(1), screen.show, "sustained_s = 300")
+    told = capsys.readouterr().out
+    assert re.findall(r"(\d+ min) left", told) == ["12 min", "10 min", "8 min", "7 min"]
+
+
+def test_the_time_left_takes_later_trials_by_those_without_the_first_ones_passes() -> None:
+    share = _Share(total=6, repetitions=3)  # two cells
+    left = []
+    for repetition, took_s in ((0, 40.0), (0, 40.0), (1, 4.0), (1, 4.0), (2, 4.0), (2, 4.0)):
+        share.end(repetition, took_s)
+        left.append(share.time_left_s())
+    assert left[0] == 200.0  # nothing else is known yet
+    assert left[3:] == [8.0, 4.0, 0.0]
+
+
+def test_a_throttled_try_is_told_with_the_cool_down_that_follows(tmp_path: Path, capsys) -> None:
+    phones = twins(1)
+    status = "IsStatusOverride: false\nThermal Status: {}\n"
+    phones["TWIN0"].states = [{"thermalservice": status.format(n)} for n in (0, 2, 0)]
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, phones, screen.show, end="cool_down_s = 0.25")
+    told = capsys.readouterr().out
+    again = "  Twin [virtual]: net will be tried again: throttled, after a cool-down of 0 s"
+    assert [line for line in told.splitlines() if "again" in line] == [again]
 
 
 def test_a_phone_that_went_away_is_told_on_stderr_and_counted_once(tmp_path: Path, capsys) -> None:

@@ -13,10 +13,11 @@ from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from bench.engine import Event, ModelReady, Share, SweepStarted
+    from bench.engine import Event, ModelReady, SweepStarted
 
 WORD_EVERY_S = 3.0  # while models are prepared
 NAME_LIMIT = 60  # characters of a model's name on a line
+_Kind = tuple[bool, bool]  # of a trial: of its cell's first repetition, and of its last
 
 
 class Screen:
@@ -27,6 +28,7 @@ class Screen:
         self._live: Progress | None = None
         self._phones: dict[str, _Phone] = {}
         self._doubtful = 0
+        self._cool_down_s = 0.0
         self._next_word_s = time.monotonic() + WORD_EVERY_S
         self._widths = (0, 0)  # of the devices' titles and of the models' names
 
@@ -57,12 +59,14 @@ class Screen:
             case engine.TrialStarted(device, planned):
                 self._phone(device).begin(planned)
             case engine.TrialEnded(device, trial):
-                self._phone(device).end()
+                self._phone(device).end(trial.repetition)
                 self._line(device, trial)
             case engine.TrialRepeated(device, trial, reason):
+                if reason == "throttled":
+                    reason += f", after a cool-down of {seconds(self._cool_down_s)}"
                 self._print(
                     f"  {self._phone(device).title}: {printable(trial.model, NAME_LIMIT)} will be"
-                    f" tried again, {reason}"
+                    f" tried again: {reason}"
                 )
                 self._phone(device).waits(reason)
             case engine.PhoneUnfit(device, doubt, max_wait_s):
@@ -71,6 +75,10 @@ class Screen:
                     f" (at most {seconds(max_wait_s)})"
                 )
                 self._phone(device).waits(doubt.kind)
+            case engine.PhoneFit(device):
+                self._phone(device).goes_on()
+            case engine.PhoneMissing(target, _):
+                warn(f"{printable(target)} can't be reached; the sweep begins without it.")
             case engine.PhoneNoted(device, note):
                 self._print(f"  {self._phone(device).title}: {note}")
             case engine.PhoneWaited(device, reason):
@@ -90,11 +98,12 @@ class Screen:
 
     def _begin(self, event: SweepStarted) -> None:
         devices, plan = event.devices, event.plan
+        self._cool_down_s = plan.fitness.cool_down_s
         names = [printable(model.name, NAME_LIMIT) for model in event.models]
         titles = device_titles(devices)
         self._widths = (max(map(len, titles.values())), max(map(len, names)))
         for share in event.shares:
-            counted = _Share(share)
+            counted = _Share(share.total, share.done, plan.repetitions, plan.sustained_s)
             for one in share.devices:
                 if one in titles:
                     title = printable(titles[one], NAME_LIMIT)
@@ -164,22 +173,43 @@ class Screen:
 class _Share:
     """Counts and times the trials of a plan, which identical phones may split."""
 
-    def __init__(self, share: Share | None = None) -> None:
-        self.total = share.total if share else 0
-        self.done = share.done if share else 0
+    def __init__(
+        self, total: int = 0, done: int = 0, repetitions: int = 1, sustained_s: float = 0.0
+    ) -> None:
+        self.total = total
+        self.done = done
         self.phones: list[_Phone] = []  # that work at it
-        self._took_s = 0.0
-        self._ended = 0
+        self._repetitions = repetitions
+        self._sustained_s = sustained_s
+        self._took: dict[_Kind, tuple[float, int]] = {}  # seconds, and trials
 
-    def end(self, took_s: float) -> None:
+    def end(self, repetition: int, took_s: float) -> None:
         self.done += 1
-        self._ended += 1
-        self._took_s += took_s
+        before_s, ended = self._took.get(self._kind(repetition), (0.0, 0))
+        self._took[self._kind(repetition)] = (before_s + took_s, ended + 1)
 
     def time_left_s(self) -> float:
-        """What the trials so far took on average, with all waiting, times those to come."""
-        mean_s = self._took_s / max(self._ended, 1)
-        return mean_s * (self.total - self.done) / max(len(self.phones), 1)
+        """What trials of each kind took on average, with all waiting, times those to come."""
+        cells, left = self.total // self._repetitions, self.total - self.done
+        first = max(cells - self.done, 0)
+        last = min(left, cells) if self._repetitions > 1 else 0
+        to_come = {
+            self._kind(0): first,
+            self._kind(1): left - first - last,
+            self._kind(self._repetitions - 1): last or first,
+        }
+        left_s = sum(self._mean_s(kind) * count for kind, count in to_come.items() if count)
+        return left_s / max(len(self.phones), 1)
+
+    def _kind(self, repetition: int) -> _Kind:
+        """Passes follow the first repetition of a cell, and the longest one follows the last."""
+        return repetition == 0, repetition == self._repetitions - 1
+
+    def _mean_s(self, kind: _Kind) -> float:
+        """Of a kind that there was none of yet it is what the one before took, and the long run."""
+        known = kind in self._took
+        took_s, ended = self._took[kind] if known else list(self._took.values())[-1]
+        return took_s / ended + (self._sustained_s if kind[1] and not known else 0.0)
 
 
 class _Phone:
@@ -203,15 +233,18 @@ class _Phone:
             self._now, self._began = planned, time.monotonic()
         self._show(now=printable(planned.model, NAME_LIMIT))
 
-    def end(self) -> None:
+    def end(self, repetition: int) -> None:
         self._now = None
-        self.share.end(time.monotonic() - self._began)
+        self.share.end(repetition, time.monotonic() - self._began)
         left = self.share.time_left_s()
         for phone in self.share.phones:
             phone._show(completed=self.share.done, left=f"{seconds(left)} left" if left else "")
 
     def waits(self, why: str) -> None:
         self._show(now=f"waiting: {why}")
+
+    def goes_on(self) -> None:
+        self._show(now=printable(self._now.model, NAME_LIMIT) if self._now else "")
 
     def stop(self, why: str) -> None:
         if self in self.share.phones:
