@@ -623,6 +623,7 @@ def test_waiting_for_a_phone_is_told_and_written_down(rig):
     assert trial.waited_s > 0
     (told,) = [event for event in rig.events if isinstance(event, engine.PhoneUnfit)]
     assert (told.doubt.kind, told.max_wait_s) == ("throttled", 0.05)
+    assert [type(event) for event in rig.events].count(engine.PhoneFit) == 1
 
 
 def test_ctrl_c_ends_a_wait_and_leaves_the_trial_to_be_done(rig):
@@ -706,3 +707,30 @@ def test_models_that_are_made_and_run_here_are_counted_before_anything_is_measur
         engine.ModelReady(step, done, 2) for step in ("made", "run here") for done in (1, 2)
     ]
     assert rig.events[: len(ready)] == ready
+
+
+def test_a_phone_that_is_dead_at_the_start_does_not_hold_up_the_others(rig):
+    rig.phone("ALIVE")
+    rig.phone("DEAD")
+
+    def connect(serial):
+        if serial == "DEAD":
+            raise DeviceLost("'DEAD' does not answer.")
+        return rig.connect(serial)
+
+    outcome = rig.sweep(connect=connect)
+    assert (outcome.ok, outcome.not_run) == (8, 0)
+    assert list(outcome.stopped) == ["DEAD"]
+    (missing,) = [event for event in rig.events if isinstance(event, engine.PhoneMissing)]
+    assert (missing.target, missing.error.what) == ("DEAD", "'DEAD' does not answer.")
+
+
+def test_a_sweep_whose_only_phone_is_dead_says_so_and_makes_no_run(rig):
+    rig.phone("DEAD")
+
+    def connect(serial):
+        raise DeviceLost("'DEAD' does not answer.")
+
+    with pytest.raises(DeviceLost, match="does not answer"):
+        rig.sweep(connect=connect)
+    assert not (rig.folder / "results").exists()

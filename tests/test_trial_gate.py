@@ -31,6 +31,7 @@ class Rig:
         self.phone = FakePhone()
         self.now = 100.0
         self.told: list[list[str]] = []
+        self.ended = 0  # waits
         monkeypatch.setattr(gate.time, "monotonic", lambda: self.now)
         self.gate = Gate(Fitness(max_wait_s=60), pause=self.pause, on_wait=self.waits)
 
@@ -38,7 +39,10 @@ class Rig:
         self.now += seconds
 
     def waits(self, doubts: Sequence[Doubt]) -> None:
-        self.told.append([doubt.kind for doubt in doubts])
+        if doubts:
+            self.told.append([doubt.kind for doubt in doubts])
+        else:
+            self.ended += 1
 
     def open(self, *states: dict[str, str]) -> gate.Opened:
         self.phone.states = list(states)
@@ -57,7 +61,7 @@ def kinds(opened: gate.Opened) -> list[str]:
 def test_a_fit_phone_is_not_waited_for(rig: Rig) -> None:
     opened = rig.open(thermal(0))
     assert (opened.waited_s, opened.waited_for, kinds(opened)) == (0.0, (), ["virtual"])
-    assert rig.told == []
+    assert (rig.told, rig.ended) == ([], 0)
 
 
 def test_a_throttled_phone_is_waited_for_until_it_has_cooled(rig: Rig) -> None:
@@ -66,10 +70,12 @@ def test_a_throttled_phone_is_waited_for_until_it_has_cooled(rig: Rig) -> None:
     assert opened.waited_s == 1 + 2 + 4
     assert kinds(opened) == ["virtual"]
     assert rig.told == [["throttled"]]
+    assert rig.ended == 1
 
 
 def test_a_wait_is_bounded_and_what_is_left_is_a_doubt(rig: Rig) -> None:
     opened = rig.open(thermal(3))
+    assert rig.ended == 1
     assert opened.waited_s == 60
     assert kinds(opened) == ["virtual", "throttled"]
 

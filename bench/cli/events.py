@@ -59,6 +59,10 @@ def _told(event: Event) -> dict[str, Any]:
             return {"event": "phone_noted", "device": device_id(device), "note": note}
         case engine.PhoneWaited(device, reason):
             return {"event": "phone_waited", "device": device_id(device), "reason": reason}
+        case engine.PhoneFit(device):
+            return {"event": "phone_fit", "device": device_id(device)}
+        case engine.PhoneMissing(target, error):
+            return {"event": "phone_missing", "target": target, "error": str(error)}
         case engine.PhoneStopped(device, error):
             return {"event": "phone_stopped", "device": device_id(device), "error": str(error)}
         case engine.PhoneDone(device):

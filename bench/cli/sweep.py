@@ -161,4 +161,4 @@ def _exit_code(outcome: Outcome) -> int:
         return 130
     if outcome.stopped and not outcome.ok:
         return 1
-    return 3 if outcome.failed or outcome.not_run else 0
+    return 3 if outcome.failed or outcome.not_run or outcome.stopped else 0

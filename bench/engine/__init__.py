@@ -13,6 +13,8 @@ from bench.engine.events import (
     ModelReady,
     Outcome,
     PhoneDone,
+    PhoneFit,
+    PhoneMissing,
     PhoneNoted,
     PhoneStopped,
     PhoneUnfit,
@@ -47,6 +49,8 @@ __all__ = [
     "Outcome",
     "Patience",
     "PhoneDone",
+    "PhoneFit",
+    "PhoneMissing",
     "PhoneNoted",
     "PhoneStopped",
     "PhoneUnfit",
@@ -102,6 +106,8 @@ def run_sweep(
                 skips(phones.stations, plan),
             )
         )
+        for target, missing in phones.missing.items():
+            on_event(PhoneMissing(target, missing))
         for device, error in phones.busy.values():
             on_event(PhoneStopped(device, error))
         stations = [station._replace(host=host) for station in phones.stations]
@@ -110,4 +116,4 @@ def run_sweep(
         )
         busy = {one: error for one, (_, error) in phones.busy.items()}
         left = sum(share.total - share.done for share in shares)
-        return run_all(workers, busy, run.writer, on_event, left)
+        return run_all(workers, {**phones.missing, **busy}, run.writer, on_event, left)

@@ -62,6 +62,19 @@ class PhoneUnfit(NamedTuple):
     max_wait_s: float
 
 
+class PhoneFit(NamedTuple):
+    """A phone was waited for long enough: the trial goes on."""
+
+    device: Device
+
+
+class PhoneMissing(NamedTuple):
+    """A phone that was asked for can't be reached; the sweep begins without it."""
+
+    target: str
+    error: BenchError
+
+
 class PhoneStopped(NamedTuple):
     """A worker gave its phone up; its other trials stay to be done."""
 
@@ -113,6 +126,8 @@ Event = (
     | PhoneNoted
     | PhoneWaited
     | PhoneUnfit
+    | PhoneFit
+    | PhoneMissing
     | PhoneStopped
     | PhoneDone
     | SweepStarted
@@ -127,5 +142,5 @@ class Outcome(NamedTuple):
     failed: int
     skipped: int
     not_run: int
-    stopped: Mapping[str, BenchError]  # by device id
+    stopped: Mapping[str, BenchError]  # by device id, or as it was asked for where it is missing
     interrupted: bool

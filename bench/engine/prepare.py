@@ -19,7 +19,7 @@ from bench import sweep as sweeps
 from bench.device import Hold, Phone, describe, held
 from bench.engine.choose import MayFetch, Wanted, runners_for
 from bench.engine.events import Event, ModelReady
-from bench.errors import DeviceBusy, ModelError, StoreError, UsageError
+from bench.errors import DeviceBusy, DeviceError, ModelError, StoreError, UsageError
 from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station, why_skipped
@@ -103,15 +103,16 @@ def model_cache() -> Path:
 
 
 class Reached(NamedTuple):
-    """The phones that were asked for: those that are ours now, and those that others hold."""
+    """The phones that were asked for: ours now, held by others, or not to be reached."""
 
     stations: list[Station]
     holds: dict[str, Hold]  # by device id, as the next
     busy: dict[str, tuple[Device, DeviceBusy]]
+    missing: dict[str, DeviceError]  # as they were asked for
 
     @property
     def devices(self) -> list[Device]:
-        """All of them."""
+        """All that were reached."""
         return [s.device for s in self.stations] + [device for device, _ in self.busy.values()]
 
 
@@ -122,27 +123,43 @@ def reach_phones(
     may_fetch: MayFetch,
     until: contextlib.ExitStack,
 ) -> Reached:
-    """Describe every phone, hold it until then, and settle its runners; DeviceBusy when all are.
+    """Describe every phone, hold it until then, and settle its runners; DeviceError without any.
 
     Nothing is started on a phone that somebody else holds: it would disturb their measurement.
     """
-    found = Reached([], {}, {})
+    found = Reached([], {}, {}, {})
     for target in targets:
-        phone = connect(target)
-        device = describe(phone)
-        one = device_id(device)
-        if one in found.holds or one in found.busy:  # the same phone by cable and by network
-            continue
         try:
-            found.holds[one] = until.enter_context(held(phone))
-        except DeviceBusy as error:
-            found.busy[one] = (device, error)
-            continue
-        runners = runners_for(phone, device, wanted, may_fetch)
-        found.stations.append(Station(target, phone, device, runners))
-    if found.busy and not found.stations:
-        raise next(error for _, error in found.busy.values())
+            _reach(target, connect, wanted, may_fetch, until, found)
+        except DeviceError as error:
+            found.missing[target] = error
+    if not found.stations:
+        failures = [*(error for _, error in found.busy.values()), *found.missing.values()]
+        if failures:
+            raise failures[0]
     return found
+
+
+def _reach(
+    target: str,
+    connect: Connect,
+    wanted: Wanted,
+    may_fetch: MayFetch,
+    until: contextlib.ExitStack,
+    found: Reached,
+) -> None:
+    phone = connect(target)
+    device = describe(phone)
+    one = device_id(device)
+    if one in found.holds or one in found.busy:  # the same phone by cable and by network
+        return
+    try:
+        found.holds[one] = until.enter_context(held(phone))
+    except DeviceBusy as error:
+        found.busy[one] = (device, error)
+        return
+    runners = runners_for(phone, device, wanted, may_fetch)
+    found.stations.append(Station(target, phone, device, runners))
 
 
 def plan_of(sweep: Sweep, models: Sequence[Model], devices: Sequence[Device]) -> Plan:

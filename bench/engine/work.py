@@ -27,6 +27,7 @@ from bench.engine.events import (
     Event,
     Outcome,
     PhoneDone,
+    PhoneFit,
     PhoneNoted,
     PhoneStopped,
     PhoneUnfit,
@@ -124,17 +125,17 @@ def _left(ids: Sequence[str], plan: Plan, done: Mapping[str, set[str]]) -> list[
 
 def run_all(
     workers: Sequence[_Worker],
-    busy: Mapping[str, DeviceBusy],
+    not_begun: Mapping[str, DeviceError],
     writer: store.RunWriter,
     on_event: Callable[[Event], None],
     trials: int,
 ) -> Outcome:
     """Start the workers, and write and tell what they report, until the last has ended.
 
-    `busy` are phones that others hold, by device id; `trials` are to be done, theirs too.
+    `not_begun` are phones that others hold, or that are missing; `trials` are to be done.
     """
     reports: Reports = queue.Queue()
-    tally = _Tally(writer, on_event, busy, trials, [worker.device for worker in workers])
+    tally = _Tally(writer, on_event, not_begun, trials, [worker.device for worker in workers])
     interrupted = False
     try:
         for worker in workers:
@@ -287,6 +288,8 @@ class _Worker(threading.Thread):
         return passes._replace(sustained_s=plan.sustained_s if last else 0.0)
 
     def _waits(self, doubts: Sequence[Doubt]) -> None:
+        if not doubts:
+            self._report(PhoneFit(self._station.device))
         for doubt in doubts:
             self._report(PhoneUnfit(self._station.device, doubt, self._plan.fitness.max_wait_s))
 
@@ -332,7 +335,7 @@ class _Tally:
         self,
         writer: store.RunWriter,
         on_event: Callable[[Event], None],
-        busy: Mapping[str, DeviceBusy],
+        not_begun: Mapping[str, DeviceError],
         total: int,
         devices: Iterable[Device],
     ) -> None:
@@ -340,7 +343,7 @@ class _Tally:
         self._on_event = on_event
         self._total = total
         self._counts = {"ok": 0, "failed": 0, "skipped": 0}
-        self._stopped: dict[str, BenchError] = dict(busy)
+        self._stopped: dict[str, BenchError] = dict(not_begun)
         self._devices = {device_id(device): device for device in devices}
 
     def take(self, reports: Reports, phones: int) -> None:

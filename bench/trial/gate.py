@@ -35,7 +35,7 @@ class Gate:
     """One phone's gate; it remembers between trials what waiting is good for.
 
     `pause` waits so many seconds, and raises when the sweep is to stop. `on_wait` hears what is
-    waited for, each time that changes.
+    waited for, each time that changes; nothing, when the wait is over.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Gate:
                 self._in_vain.add("hot cores")
             passing = [d for d in found if d.kind in PASSING and d.kind not in self._in_vain]
             waited_s = time.monotonic() - began if waited_for else 0.0
-            if not passing:
-                return Opened(state, found, round(waited_s, 3), tuple(waited_for))
-            if waited_s >= self.wanted.max_wait_s:
+            if not passing or waited_s >= self.wanted.max_wait_s:
                 self._in_vain |= {doubt.kind for doubt in passing}
+                if waited_for:
+                    self._on_wait(())
                 return Opened(state, found, round(waited_s, 3), tuple(waited_for))
             if new := [doubt for doubt in passing if doubt.kind not in waited_for]:
                 waited_for += [doubt.kind for doubt in new]
