@@ -158,7 +158,8 @@ def check(kind: str, arguments: Mapping[str, object]) -> Order:
         elif isinstance(value, int) and not isinstance(value, bool) and _fits(name, value):
             numbers[name] = value
         else:
-            raise ValueError(f"{name} of the fault {kind} is a whole number, not {value!r}.")
+            most = f" up to {_LIMITS[name]}" if name in _LIMITS else ""
+            raise ValueError(f"{name} of the fault {kind} is a whole number{most}, not {value!r}.")
     return Order(numbers, pattern)
 
 
