@@ -12,6 +12,7 @@ written last: a folder without it is no run.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -264,6 +265,8 @@ def _named(path: Path, verb: str) -> Iterator[None]:
         yield
     except OSError as error:
         cure = "Choose another folder with --results." if verb == "write" else None
+        if verb == "write" and error.errno in (errno.ENOSPC, errno.EDQUOT) and _is_run(path):
+            cure = "Make room, and go on with --resume: what is measured is kept."
         raise StoreError(
             f"can't {verb} results in {path}: {error.strerror or error}.", next_step=cure
         ) from error
