@@ -159,7 +159,7 @@ def test_ctrl_c_stops_cleanly_and_resume_goes_on_even_on_a_virtual_phone(folder,
     rest, stderr = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, stderr
     assert "Traceback" not in stderr
-    assert "--resume" in stderr
+    assert "`bench sweep tiny.toml --device virtual:small --resume` goes on." in stderr
     kept = len(trials_of(folder))  # a trial that ends while the sweep is stopped is kept too
     assert 1 <= kept < 4
     assert f"Trials:  {kept} ok" in rest

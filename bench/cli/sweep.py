@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -84,7 +85,10 @@ def sweep(
             host_runtime=host_runtime,
             on_event=print_event if json else screen.show,
         )
-    _say_how_it_ended(outcome, screen.doubtful, sweep_file, quiet or json)
+    again = ["bench", "sweep", str(sweep_file)]
+    again += [word for name in device or () for word in ("--device", name)]
+    again += ["--results", str(results)] if results != Path("results") else []
+    _say_how_it_ended(outcome, screen.doubtful, shlex.join([*again, "--resume"]), quiet or json)
     if report and not outcome.interrupted:
         from bench.report import render_report
 
@@ -138,21 +142,20 @@ def _may_fetch(abi: str, told: bool | None) -> bool:
     return typer.confirm(f"LiteRT for {abi} is lacking. Download it from its official address?")
 
 
-def _say_how_it_ended(outcome: Outcome, doubtful: int, sweep_file: Path, quiet: bool) -> None:
+def _say_how_it_ended(outcome: Outcome, doubtful: int, again: str, quiet: bool) -> None:
     for error in outcome.stopped.values():
         complain(error)
     if outcome.not_run:
-        warn(
-            f"{outcome.not_run} trials were not run."
-            f" `bench sweep {sweep_file} --resume` goes on with them."
-        )
+        were = "trial was" if outcome.not_run == 1 else "trials were"
+        warn(f"{outcome.not_run} {were} not run. `{again}` goes on.")
     if not quiet:
         parts = [f"{outcome.ok} ok"]
         parts += [f"{outcome.failed} failed"] if outcome.failed else []
         parts += [f"{outcome.skipped} skipped"] if outcome.skipped else []
         print(f"\nTrials:  {', '.join(parts)}")
         if doubtful:
-            print(f"Doubts:  {doubtful} trials; `bench show` says why and what to do")
+            trials = "trial" if doubtful == 1 else "trials"
+            print(f"Doubts:  {doubtful} {trials}; `bench show` says why and what to do")
         print(f"Results: {outcome.path}")
 
 
