@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 DEVICE ?= virtual
+TEST_WORKERS ?= 3  # most of the tests wait for a phone, not for the processor
 BIN = $(VENV)/bin
 RUNNER_SOURCES = $(wildcard device_scripts/runner/*)
 
@@ -11,7 +12,7 @@ demo: $(VENV)/installed                     ## a first sweep, on a virtual phone
 	$(BIN)/bench sweep examples/quickstart.toml --device $(DEVICE) --fetch
 
 test: $(VENV)/installed-dev                 ## all tests; no phone is needed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
 
 browser: $(VENV)/installed-dev              ## the report in a real browser; needs chromium
 	$(BIN)/python -m pytest tests/browser_report.py

@@ -14,7 +14,8 @@ from contextlib import suppress
 
 from bench.virtual import procstat
 
-_HANGUP_SECONDS = 0.3  # how long a command may take to obey SIGHUP before it is killed
+# How long a command may take to obey SIGHUP before it is killed; a script of ours ends its step.
+_HANGUP_SECONDS = 2.0
 _WATCH_SECONDS = 0.02  # between two looks for a process
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _ROUNDS = 20  # a session that still forks while it is killed is killed again
