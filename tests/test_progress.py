@@ -143,7 +143,8 @@ def test_a_phone_that_went_away_is_told_on_stderr_and_counted_once(tmp_path: Pat
 
     def lost_once(argv) -> Finished:
         if next(starts) == 2:
-            raise DeviceLost("'ONE' was lost while it ran bench-runner: closed.")
+            what = "'ONE' was lost while it ran bench-runner: closed."
+            raise DeviceLost(what, next_step="Run the command again.")
         return well(argv)
 
     with Screen(quiet=True) as screen:

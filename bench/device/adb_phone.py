@@ -223,7 +223,7 @@ class AdbPhone:
         try:
             yield
         except Refused as error:
-            raise self._refused(remote, str(error), local) from error
+            raise self._refused(f"to open {remote}", str(error), local) from error
         except WireTimeout as error:
             raise self._lost(f"while it {did} {remote}", "no answer") from error
         except WireEnded as error:
@@ -243,7 +243,7 @@ class AdbPhone:
     def _refused(self, what: str, reason: str, local: Path | None) -> DeviceError:
         """The phone said no, in its own words; "closed" are the server's, for a phone that went."""
         if reason == "closed":
-            return self._lost(f"before {what}", reason)
+            return self._lost(f"when asked {what}", reason)
         if local is None or not re.search("no space left|quota exceeded", reason, re.IGNORECASE):
             return DeviceError(f"{self._serial!r} refused {what}: {printable(reason)}.")
         size = f"{local.name!r} ({local.stat().st_size / 1e6:.1f} MB)"

@@ -213,7 +213,7 @@ class _Worker(threading.Thread):
                 self._failures += 1
                 if self._failures >= self._patience.losses or self._stop_asked.is_set():
                     raise
-                self._report(PhoneWaited(self._station.device, str(error)))
+                self._report(PhoneWaited(self._station.device, error.what))
                 self._reconnect(error)
                 if self._stop_asked.is_set():  # abort() may have met the old connection
                     raise
