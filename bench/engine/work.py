@@ -39,15 +39,7 @@ from bench.engine.events import (
 )
 from bench.engine.prepare import Connect
 from bench.errors import BenchError, DeviceBusy, DeviceError, DeviceFull, DeviceLost
-from bench.records import (
-    Device,
-    Doubt,
-    Model,
-    Plan,
-    PlannedTrial,
-    device_id,
-    trial_key,
-)
+from bench.records import Device, Doubt, Model, Plan, PlannedTrial, device_id, trial_key
 from bench.trial import Ended, Gate, Passes, Station, run_trial
 from bench.trial.passes import LATENCY_ALONE
 
