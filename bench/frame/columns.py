@@ -103,8 +103,8 @@ OUTCOME = (
     Column("final", "boolean", "how the trial ended; false: a try that another followed"),
     Column("waited_s", "Float64", "until the phone was fit, before all tries"),
     Column("waited_for", "string", "kinds of doubt that were waited for; empty: none"),
-    Column("started_at", "time", "when the trial began, host clock"),
-    Column("duration_s", "Float64", "the whole trial on the host"),
+    Column("started_at", "time", "when its last try began, host clock"),
+    Column("duration_s", "Float64", "the last try on the host, with its wait and all passes"),
     Column("pushed_bytes", "Int64", "sent to the phone for this trial"),
 )
 LATENCY = (
