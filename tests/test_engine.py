@@ -260,7 +260,9 @@ def test_a_twin_takes_over_what_a_lost_phone_leaves(rig):
 def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
     def slow(argv):
         phone.wait_until_interrupted()
-        raise DeviceError("interrupted")
+        interrupted = DeviceError("interrupted")
+        interrupted.add_note("still changed")
+        raise interrupted
 
     phone = rig.phone(runner=nth_start(3, slow))
 
@@ -279,6 +281,7 @@ def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
     )
     assert outcome.interrupted
     assert (outcome.ok, outcome.not_run) == (2, 6)
+    assert "still changed" in [e.note for e in rig.events if isinstance(e, engine.PhoneNoted)]
     again = rig.sweep(resume=True)
     assert [t.index for t in lines(again)] == list(range(8))
 

@@ -361,6 +361,8 @@ class _Tally:
                 self._keep(report)
             elif isinstance(report, Tried):
                 self._keep_try(report)
+            elif isinstance(report, PhoneNoted):  # what could not be put back, perhaps
+                self._on_event(report)
 
     def outcome(self, interrupted: bool) -> Outcome:
         return Outcome(
