@@ -118,7 +118,8 @@ class Rig:
         for phone in self.phones:
             left = self.left_on(phone)
             assert not left, f"{phone.serial}: {left}"
-            assert virtual.snapshot(phone) == self.before[phone.port]
+            changed = virtual.snapshot(phone).items() ^ self.before[phone.port].items()
+            assert not changed, f"{phone.serial}: {sorted(changed)}"
         told = [trial.reason for trial in self.trials() if trial.reason]
         told += [e.reason for e in self.events if isinstance(e, engine.PhoneWaited)]
         told += [str(e.error) for e in self.events if isinstance(e, engine.PhoneStopped)]

@@ -737,3 +737,18 @@ def test_a_sweep_whose_only_phone_is_dead_says_so_and_makes_no_run(rig):
     with pytest.raises(DeviceLost, match="does not answer"):
         rig.sweep(connect=connect)
     assert not (rig.folder / "results").exists()
+
+
+def test_a_phone_that_goes_away_while_it_is_reached_is_tried_once_more(rig):
+    phone = rig.phone()
+    lost = iter([True])
+    push = phone.push
+
+    def push_once_lost(local, remote, *, mode=0o644):
+        if "runner" in remote and next(lost, False):
+            raise DeviceLost("'FAKE1' went away.")
+        return push(local, remote, mode=mode)
+
+    phone.push = push_once_lost
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.not_run, outcome.stopped) == (8, 0, {})

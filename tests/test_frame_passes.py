@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -185,10 +186,10 @@ def test_temperatures_come_a_column_a_sensor_as_the_page_says(
     monkeypatch.chdir(tmp_path)
     page = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(series = .*?)```", page, re.DOTALL)
-    *lines, last = code.strip().splitlines()
+    *lines, last = ast.parse(code).body
     names: dict[str, Any] = {"bench": bench}
-    exec("\n".join(lines), names)  # noqa: S102 -- the page's own code
-    table = eval(last, names)  # noqa: S307 -- the same
+    exec(ast.unparse(ast.Module(lines, [])), names)  # noqa: S102 -- the page's own code
+    table = eval(ast.unparse(last), names)  # noqa: S307 -- the same
     assert list(table.columns) == ["cpu-0-0", "skin"]
     assert len(table) == 6
     assert table["skin"].iloc[-1] == 34

@@ -89,7 +89,7 @@ def run_sweep(
     models = make_models(sweep, host_runtime, on_event)
     host = host_check_of(sweep, models, host_runtime, on_event)
     with contextlib.ExitStack() as until:
-        phones = reach_phones(targets, connect, sweep.runner, may_fetch, until)
+        phones = reach_phones(targets, connect, sweep.runner, may_fetch, patience.poll_s, until)
         plan = plan_of(sweep, models, phones.devices)
         run = open_run(sweep, plan, phones.devices, models, results, resume)
         until.callback(run.writer.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from bench import sweep as sweeps
 from bench.device import Hold, Phone, describe, held
 from bench.engine.choose import MayFetch, Wanted, runners_for
 from bench.engine.events import Event, ModelReady
-from bench.errors import DeviceBusy, DeviceError, ModelError, StoreError, UsageError
+from bench.errors import DeviceBusy, DeviceError, DeviceLost, ModelError, StoreError, UsageError
 from bench.records import Device, Model, ModelSpec, Plan, device_id
 from bench.sweep import Sweep
 from bench.trial import Station, why_skipped
@@ -121,16 +122,22 @@ def reach_phones(
     connect: Connect,
     wanted: Wanted,
     may_fetch: MayFetch,
+    again_after_s: float,
     until: contextlib.ExitStack,
 ) -> Reached:
     """Describe every phone, hold it until then, and settle its runners; DeviceError without any.
 
-    Nothing is started on a phone that somebody else holds: it would disturb their measurement.
+    One that goes away meanwhile is tried once more. Nothing is started on a phone that somebody
+    else holds: it would disturb their measurement.
     """
     found = Reached([], {}, {}, {})
     for target in targets:
         try:
-            _reach(target, connect, wanted, may_fetch, until, found)
+            try:
+                _reach(target, connect, wanted, may_fetch, until, found)
+            except DeviceLost:
+                time.sleep(again_after_s)
+                _reach(target, connect, wanted, may_fetch, until, found)
         except DeviceError as error:
             found.missing[target] = error
     if not found.stations:
@@ -151,10 +158,13 @@ def _reach(
     phone = connect(target)
     device = describe(phone)
     one = device_id(device)
-    if one in found.holds or one in found.busy:  # the same phone by cable and by network
+    if one in map(device_id, found.devices):  # the same phone by cable and by network
         return
     try:
-        found.holds[one] = until.enter_context(held(phone))
+        if one in found.holds:  # it went away after that
+            found.holds[one].confirm(phone)
+        else:
+            found.holds[one] = until.enter_context(held(phone))
     except DeviceBusy as error:
         found.busy[one] = (device, error)
         return
