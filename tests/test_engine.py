@@ -752,3 +752,20 @@ def test_a_phone_that_goes_away_while_it_is_reached_is_tried_once_more(rig):
     phone.push = push_once_lost
     outcome = rig.sweep()
     assert (outcome.ok, outcome.not_run, outcome.stopped) == (8, 0, {})
+
+
+def test_a_phone_of_a_run_that_is_missing_when_it_goes_on_leaves_its_trials_to_be_done(rig):
+    rig.phone("ONE")
+    rig.phone("TWO", runner=raising(DeviceError("'TWO' burns.")))
+    began = rig.sweep()
+    assert (began.ok, began.not_run) == (8, 8)
+
+    def connect(serial):
+        if serial == "TWO":
+            raise DeviceLost("'TWO' does not answer.")
+        return rig.connect(serial)
+
+    went_on = rig.sweep(connect=connect, resume=True)
+    assert (went_on.ok, went_on.not_run, list(went_on.stopped)) == (0, 8, ["TWO"])
+    rig.phones["TWO"].runner = well
+    assert rig.sweep(resume=True).not_run == 0

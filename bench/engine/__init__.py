@@ -115,5 +115,8 @@ def run_sweep(
             stations, phones.holds, shares, plan, models, run.done, connect, patience
         )
         busy = {one: error for one, (_, error) in phones.busy.items()}
-        left = sum(share.total - share.done for share in shares)
+        # A phone that is missing may be any of the run's that are not here.
+        all_of_it = [device_id(device) for device in run.devices] if phones.missing else present
+        planned = shares_of(run.devices, all_of_it, plan, run.done)
+        left = sum(share.total - share.done for share in planned)
         return run_all(workers, {**phones.missing, **busy}, run.writer, on_event, left)
