@@ -78,7 +78,9 @@ def storm(rig: Rig, faults: int, seed: int) -> Storm:
         complete = _one_start(rig, weather)
         assert complete or starts < MOST_STARTS, f"seed {seed}: no end, {weather.complaints}"
     weather.join()
-    assert _one_start(rig, weather)  # in quiet weather: the last fault may have hit the very end
+    while not _one_start(rig, weather):  # the last fault may have hit the very end
+        starts += 1
+        assert starts < MOST_STARTS, f"seed {seed}: no end, {weather.complaints}"
     planned, ended = rig.plan_and_ends()
     return Storm(
         seed=seed,
@@ -109,7 +111,7 @@ def _one_start(rig: Rig, weather: _Weather) -> bool:
         for line in host.stdout:
             event = json.loads(line) if line.endswith("}\n") else {}
             if event.get("event") == "outcome":
-                done = event["not_run"] == 0 and not event["interrupted"]
+                done = not (event["not_run"] or event["interrupted"] or event["stopped"])
             elif event.get("event") == "sweep_started":
                 weather.planned = event["trials"]
             elif event.get("event") == "trial_ended":
@@ -280,7 +282,11 @@ def main(folder: str, adb_port: str, resume: str, *serials: str) -> None:
     except BenchError as error:
         print(f"Error: {error}", file=sys.stderr)
         return
-    told = {"not_run": outcome.not_run, "interrupted": outcome.interrupted}
+    told = {
+        "not_run": outcome.not_run,
+        "interrupted": outcome.interrupted,
+        "stopped": list(outcome.stopped),
+    }
     print(json.dumps({"event": "outcome"} | told, separators=(",", ":")), flush=True)
 
 
