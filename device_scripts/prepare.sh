@@ -63,6 +63,8 @@ check() {
     [ -n "$reply" ] && value=$old
   else
     get "$1"
+    # Who hangs up may end the reading as well: what was written then counts as ours.
+    [ "$had" = unknown ] && value=$2
   fi
   if [ "$value" = "$2" ]; then
     report changed "$1" "$old"
