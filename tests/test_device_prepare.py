@@ -394,6 +394,23 @@ def test_a_script_that_is_hung_up_on_changes_nothing_more(tmp_path: Path) -> Non
     assert phone.snapshot() == before
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_change_that_can_not_be_read_back_is_put_back_all_the_same(
+    tmp_path: Path, shell: str
+) -> None:
+    phone = phone_with(tmp_path, shell)
+    before = phone.snapshot()
+    settings = (phone.bin / "settings").read_text()
+    # A hang-up ends what runs just then, as well.
+    phone.add_tool("settings", f"[ $1 = get ] && [ -f {tmp_path}/put ] && exit 129; {settings}")
+    phone.add_tool("fsync", f"touch {tmp_path}/put")
+    left_behind(phone, Preparation(stay_awake=True))
+    assert phone.snapshot() == before | {"global/stay_on_while_plugged_in": b"7"}
+    phone.add_tool("settings", settings)
+    assert len(restore_leftovers(phone)) == 1
+    assert phone.snapshot() == before
+
+
 # --- restoring ----------------------------------------------------------------------------
 
 
