@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from zoo_files import SmallGraph, write
 
 from bench.records import Model, ModelSpec
 from bench.runtime.inputs import seeded_input
-from bench.zoo import realize
+from bench.zoo import archive, realize
 from bench.zoo.reference import Reference, reference
 from bench.zoo.schemes import SCHEMES
 
@@ -141,6 +144,28 @@ def test_a_model_is_run_once_and_a_damaged_file_is_made_again(tmp_path: Path) ->
     found = known.check(outputs, "xnnpack")
     assert found.not_compared == "the host's outputs that were kept can't be read"
     assert made(model, tmp_path).check(outputs, "xnnpack").not_compared is None
+
+
+def test_no_two_phones_are_in_the_parser_of_python_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CPython 3.11 ends one of two threads there with a SystemError."""
+    path = tmp_path / "kept.npz"
+    np.savez(path, **{str(number): np.zeros(4) for number in range(5)})
+    parse, inside, most = ast.literal_eval, [0], [0]
+
+    def slowly(text: str) -> object:
+        inside[0] += 1
+        most[0] = max(most[0], inside[0])
+        time.sleep(0.002)  # which lets another thread in here
+        inside[0] -= 1
+        return parse(text)
+
+    monkeypatch.setattr(ast, "literal_eval", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(archive.read, [path] * 8))
+    assert all(len(arrays) == 5 for arrays in found)
+    assert most == [1]
 
 
 @pytest.mark.parametrize(

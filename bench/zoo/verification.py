@@ -49,6 +49,8 @@ def verify(
 
 
 def _compared(model: Model, parent: Model, runtime: HostRuntime, python: str | None) -> Check:
+    from bench.zoo import archive
+
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "outputs.npz"
         outputs = []
@@ -66,7 +68,7 @@ def _compared(model: Model, parent: Model, runtime: HostRuntime, python: str | N
             if "error" in answer:
                 reason = f"{whose} doesn't run on {runtime}: {answer['error']}"
                 return Check(runtime=runtime, version=version, reason=reason)
-            outputs.append(_loaded(kept))
+            outputs.append(archive.read(kept))
     scheme = SCHEMES.get(model.quantization or "")
     judged = _judged(*outputs, least_snr_db=scheme.least_snr_db if scheme else _LEAST_SNR_DB)
     return msgspec.structs.replace(judged, runtime=runtime, version=version)
@@ -121,13 +123,6 @@ def _wrong(parent: Outputs, model: Outputs, snr_db: float | None, least: float) 
 def _kinds(outputs: Outputs, keys: Sequence[str]) -> int:
     """How many different values these outputs have."""
     return len({outputs[key].tobytes() for key in keys})
-
-
-def _loaded(path: Path) -> dict[str, Array]:
-    import numpy as np
-
-    with np.load(path, allow_pickle=False) as archive:
-        return {key: archive[key] for key in archive.files}
 
 
 def _key(model: Model, parent: Model, runtime: HostRuntime, python: str | None) -> str:
