@@ -25,6 +25,8 @@ MODES_SHARE = 0.05  # that two modes lie apart
 OUTLIER_SIGMAS = 10
 OUTLIER_SHARE = 0.05
 DEFAULT_INTERVAL = Precision().interval  # where a trial was to run to a limit instead
+FEWEST = 6  # samples that a 95 % interval of the median can be had of
+CLOCK_ROUNDING_US = 0.005  # of ticks to nanoseconds, and by the kernel's trimming of their length
 BUSY_CORES = 0.5  # of other processes
 THROTTLED_SHARE = 0.85  # of the cap that a core had when the trial began
 
@@ -49,9 +51,11 @@ def judge(
     if isinstance(told, Reported):
         found += _of_report(told)
     else:
-        found += _of_precision(told.samples_us, precision)
-        found += _of_shape(told.samples_us)
-        found += _of_clock(told.samples_us, precision)
+        step_us = stats.step(told.samples_us, CLOCK_ROUNDING_US)
+        found += _of_precision(told, precision)
+        found += _of_shape(told.samples_us, step_us)
+        found += _of_start(told, precision)
+        found += _of_clock(told.samples_us, step_us, precision)
         found += _of_usage(told.usage)
     found += _of_delegation(told.delegation, config)
     found += _of_clocks(series)
@@ -91,12 +95,17 @@ def judge_repetitions(
     return tuple(found)
 
 
-def _of_precision(samples: Sequence[float], precision: Precision) -> Iterator[Doubt]:
-    if len(samples) < precision.min_samples:
+def _of_precision(told: Measurement, precision: Precision) -> Iterator[Doubt]:
+    samples = told.samples_us
+    limit = "max_samples" if told.stopped_by == "max_samples" else "max_seconds"
+    fewest = max(precision.min_samples, FEWEST if precision.interval else 1)
+    if len(samples) < fewest:
         yield Doubt(
             kind="few samples",
-            message=f"{len(samples)} samples where {precision.min_samples} were asked for",
-            cure="raise max_seconds",
+            message=f"{len(samples)} samples where {fewest} were asked for"
+            if fewest == precision.min_samples
+            else f"{len(samples)} samples, and an interval of the median takes {fewest}",
+            cure=f"raise {limit}",
             numbers={"samples": len(samples), "min_samples": precision.min_samples},
         )
     half_width = stats.half_width_share(samples)
@@ -105,7 +114,7 @@ def _of_precision(samples: Sequence[float], precision: Precision) -> Iterator[Do
             kind="wide",
             message=f"the median is known to ±{half_width:.1%} where"
             f" ±{precision.interval:.1%} was asked for",
-            cure="quieten the phone, or raise max_seconds",
+            cure=f"quieten the phone, or raise {limit}",
             numbers={
                 "half_width_share": half_width,
                 "interval": precision.interval,
@@ -114,7 +123,7 @@ def _of_precision(samples: Sequence[float], precision: Precision) -> Iterator[Do
         )
 
 
-def _of_shape(samples: Sequence[float]) -> Iterator[Doubt]:
+def _of_shape(samples: Sequence[float], step_us: float | None) -> Iterator[Doubt]:
     """What shows that the samples are no draws from one quiet distribution."""
     drift = stats.drift_share(samples)
     if drift is not None and abs(drift) > DRIFT_SHARE:
@@ -126,7 +135,9 @@ def _of_shape(samples: Sequence[float]) -> Iterator[Doubt]:
             numbers={"drift_share": drift},
         )
     modes = stats.modes(samples)
-    if modes is not None and modes.high > modes.low * (1 + MODES_SHARE):
+    # Two readings of a coarse clock, one after the other, may be of one latency.
+    least = 0.0 if modes is None else max(modes.low * MODES_SHARE, 1.5 * (step_us or 0.0))
+    if modes is not None and modes.high - modes.low > least:
         yield Doubt(
             kind="bimodal",
             message=f"{1 - modes.high_share:.0%} of the samples lie around {modes.low:.4g} us and"
@@ -138,24 +149,36 @@ def _of_shape(samples: Sequence[float]) -> Iterator[Doubt]:
                 "high_share": modes.high_share,
             },
         )
-    middle, spread = stats.median(samples), stats.SIGMAS_PER_MAD * stats.mad(samples)
-    if samples[0] > middle + max(OUTLIER_SIGMAS * spread, OUTLIER_SHARE * middle):
-        yield Doubt(
-            kind="first-run outlier",
-            message=f"the first sample took {samples[0] / middle:.1f} times the median",
-            cure="raise warmup_max_seconds",
-            numbers={"first_us": samples[0], "median_us": middle},
-        )
 
 
-def _of_clock(samples: Sequence[float], precision: Precision) -> Iterator[Doubt]:
-    step, middle = stats.step(samples), stats.median(samples)
-    if step is not None and step > (precision.interval or DEFAULT_INTERVAL) * middle:
+def _of_start(told: Measurement, precision: Precision) -> Iterator[Doubt]:
+    first = told.samples_us[0]
+    middle = stats.median(told.samples_us)
+    spread = stats.SIGMAS_PER_MAD * stats.mad(told.samples_us)
+    if first <= middle + max(OUTLIER_SIGMAS * spread, OUTLIER_SHARE * middle):
+        return
+    # The warm-up ends earlier where the latency has flattened; then more time changes nothing.
+    cut_short = sum(told.warmup_us) >= 0.9 * precision.warmup_max_seconds * 1e6
+    yield Doubt(
+        kind="first-run outlier",
+        message=f"the first sample took {first / middle:.1f} times the median",
+        cure="raise warmup_max_seconds"
+        if cut_short
+        else "none is needed: the warm-up was done, and the median hardly feels one sample",
+        numbers={"first_us": first, "median_us": middle},
+    )
+
+
+def _of_clock(
+    samples: Sequence[float], step_us: float | None, precision: Precision
+) -> Iterator[Doubt]:
+    middle = stats.median(samples)
+    if step_us is not None and step_us > (precision.interval or DEFAULT_INTERVAL) * middle:
         yield Doubt(
             kind="timer too coarse",
-            message=f"the clock advances by {step:.4g} us, {step / middle:.1%} of the median",
+            message=f"the clock advances by {step_us:.4g} us, {step_us / middle:.1%} of the median",
             cure="measure a larger model, or compare by whole steps only",
-            numbers={"step_us": step, "median_us": middle},
+            numbers={"step_us": step_us, "median_us": middle},
         )
 
 

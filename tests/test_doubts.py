@@ -96,6 +96,40 @@ def test_a_doubt_about_width_tells_how_many_samples_counted():
     assert wide.numbers["effective_samples"] < 10
 
 
+def test_the_ticks_of_a_phone_are_too_coarse_for_three_microseconds():
+    draw = random.Random(1)
+    ticks = [round(3 * draw.lognormvariate(0, 0.01) * 19.2) for _ in range(200)]
+    rounded = tuple((n * 52.0833 + draw.choice((0, 1))) // 1 / 1000 for n in ticks)
+    assert kinds(samples=rounded) == ["timer too coarse"]
+
+
+def test_two_readings_of_a_coarse_clock_are_not_two_modes():
+    assert kinds(samples=(10.0, 10.0, 11.0) * 20) == ["timer too coarse"]
+
+
+def test_fewer_samples_than_an_interval_takes_are_few_however_few_were_asked_for():
+    three = Precision(min_samples=3, max_samples=3)
+    (doubt,) = judged(samples=STEADY[:3], precision=three, stopped_by="max_samples")
+    assert (doubt.kind, doubt.cure) == ("few samples", "raise max_samples")
+    to_a_limit = Precision(interval=0, min_samples=3, max_samples=3)
+    assert judged(samples=STEADY[:3], precision=to_a_limit) == ()
+
+
+@pytest.mark.parametrize("limit", ["max_samples", "max_seconds"])
+def test_the_limit_that_was_met_is_the_one_to_raise(limit):
+    wide = tuple(100.0 + 20 * (i % 2) for i in range(50))
+    (cure,) = (d.cure for d in judged(samples=wide, stopped_by=limit) if d.kind == "wide")
+    assert cure.endswith(f"raise {limit}")
+
+
+def test_a_longer_warm_up_is_no_cure_where_it_ended_of_itself():
+    late = {"samples": (180.0, *noise(3)), "warmup_us": (100.0,) * 3000}
+    (told,) = judged(**late, precision=Precision(warmup_max_seconds=2))
+    assert "raise" not in told.cure
+    (told,) = judged(**late, precision=Precision(warmup_max_seconds=0.3))
+    assert told.cure == "raise warmup_max_seconds"
+
+
 def test_a_clock_of_fine_steps_is_not_too_coarse():
     assert kinds(samples=(1000.0, 1000.052, 1000.104, 1000.0) * 10) == []
 

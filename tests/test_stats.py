@@ -207,6 +207,12 @@ def test_the_step_of_a_clock_shows_in_what_repeats():
     assert stats.step([3.0] * 50) is None
 
 
+def test_a_step_that_is_rounded_in_two_ways_is_still_one():
+    ticks = [2.968, 2.969, 3.02, 3.021, 3.073] * 4  # of 19.2 MHz, in whole nanoseconds
+    assert stats.step(ticks, 0.005) == pytest.approx(0.052)
+    assert stats.step([3 + n / 1000 for n in range(20)] * 9 + [3.5], 0.005) is None
+
+
 def test_drift_is_the_last_fifth_over_the_first():
     assert stats.drift_share([100.0] * 24 + [110.0] * 6) == pytest.approx(0.1)
     assert stats.drift_share([100.0] * 23 + [110.0] * 6) is None

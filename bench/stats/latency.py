@@ -189,12 +189,21 @@ def modes(samples: Sequence[float]) -> Modes | None:
     return found if found.high - found.low > apart else None
 
 
-def step(samples: Sequence[float]) -> float | None:
-    """What the clock seems to advance by; None unless at least half the samples repeat others."""
+def step(samples: Sequence[float], grain: float = 0.0) -> float | None:
+    """What the clock seems to advance by; None unless at least half the samples repeat others.
+
+    Samples within `grain` of each other are one reading, rounded in two ways.
+    """
     distinct = sorted(set(samples))
-    if len(distinct) < 2 or len(distinct) > len(samples) / 2:
-        return None
-    return min(after - before for before, after in itertools.pairwise(distinct))
+    steps: list[float] = []
+    reading = distinct[0]
+    for before, after in itertools.pairwise(distinct):
+        if after - before > grain:
+            steps.append(after - reading)
+            reading = after
+        elif after - reading > grain:
+            return None  # the clock tells apart what lies closer
+    return min(steps) if steps and len(steps) + 1 <= len(samples) / 2 else None
 
 
 def disagree(repetitions: Sequence[Sequence[float]]) -> float | None:
