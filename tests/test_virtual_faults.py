@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import random
 import select
@@ -9,7 +10,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import virtual_adb
@@ -17,7 +20,7 @@ from virtual_adb import Adb, read_until, wait_until
 
 from bench import virtual
 from bench.errors import UsageError
-from bench.virtual import VirtualPhone, daemon, heat, state
+from bench.virtual import VirtualPhone, daemon, faults, heat, state
 from bench.virtual.faults import KINDS
 
 TMP = "/data/local/tmp"
@@ -282,6 +285,62 @@ def test_faults_in_any_order_leave_nothing_when_cleared(adb: Adb, phone: Virtual
         virtual.fault(phone, "clear")
         wait_until(lambda: adb.shell(phone, "seq 1 3").stdout == b"1\n2\n3\n")
     wait_until(lambda: not sleepers(adb, phone, "5436"))
+
+
+class _Absent:
+    """A phone that only counts how often it went away, and whose boot takes its time."""
+
+    def __init__(self) -> None:
+        self.away = 0
+        self.booted = 0
+
+    def cut(self) -> None:
+        pass
+
+    def vanish(self) -> None:
+        self.away += 1
+
+    async def appear(self) -> None:
+        self.away -= 1
+
+    async def start_anew(self) -> None:
+        await asyncio.sleep(0.01)
+        self.booted += 1
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("kind", ["gone", "reboot"])
+def test_a_phone_that_went_away_is_back_whenever_its_fault_is_cleared(
+    kind: str, steps: int
+) -> None:
+    async def order_and_clear() -> _Absent:
+        phone: Any = _Absent()
+        known = faults.Faults(phone)
+        for _ in range(2):  # the second in the place of the first
+            await faults.order(known, kind, {"for_ms": 0})
+            assert phone.away
+        for _ in range(steps):
+            await asyncio.sleep(0.004)
+        await known.stop_all()
+        return phone
+
+    phone = asyncio.run(order_and_clear())
+    assert phone.away == 0
+    assert phone.booted == (2 if kind == "reboot" else 0)  # none is left half booted
+
+
+def test_many_who_order_at_once_get_their_phone_back(adb: Adb, phone: VirtualPhone) -> None:
+    detached = "for i in 1 2 3 4 5; do sleep 7391 & done; echo"
+    for attempt in range(6):
+        client = adb.start("-s", phone.serial, "shell", f"{detached}; sleep 7391")
+        read_until(client.stdout, b"\n")
+        kinds = ["reboot", "gone", "clear", "reboot", "clear", "gone"]
+        random.Random(attempt).shuffle(kinds)
+        with ThreadPoolExecutor(len(kinds)) as at_once:
+            list(at_once.map(lambda kind: virtual.fault(phone, kind), kinds))
+        virtual.fault(phone, "clear")
+        client.communicate()
+        wait_until(lambda: adb.state(phone) == "device")
 
 
 def test_heat_rises_in_the_units_of_each_file() -> None:

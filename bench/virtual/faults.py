@@ -33,7 +33,7 @@ class Breakable(Protocol):
         ...
 
     async def appear(self) -> None:
-        """Take connections again."""
+        """Take connections again, when every `vanish` has had its `appear`."""
         ...
 
     async def start_anew(self) -> None:
@@ -74,6 +74,7 @@ class Faults:
         self.frozen = False
         self.drop_after_bytes: int | None = None
         self.rules: list[_Rule] = []
+        self.ordering = asyncio.Lock()  # several hosts may order at once
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._changed = asyncio.Event()
 
@@ -110,10 +111,10 @@ class Faults:
 
     async def stop_all(self) -> None:
         """End the faults that go on by themselves; returns when their traces are gone."""
-        for task in self._tasks.values():
+        tasks, self._tasks = self._tasks, {}  # one that begins meanwhile goes on
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 @dataclass(frozen=True)
@@ -135,11 +136,12 @@ class Kind:
 async def order(faults: Faults, kind: str, arguments: Mapping[str, object]) -> None:
     """Put a fault in force; ValueError when there is no such fault or argument."""
     checked = check(kind, arguments)
-    if kind == "clear":
-        await faults.stop_all()
-    KINDS[kind].order(faults, checked)
-    faults.changed()
-    await asyncio.sleep(0)  # what goes on by itself has begun when this returns
+    async with faults.ordering:
+        if kind == "clear":
+            await faults.stop_all()
+        KINDS[kind].order(faults, checked)
+        faults.changed()
+        await asyncio.sleep(0)  # what goes on by itself has begun when this returns
 
 
 def check(kind: str, arguments: Mapping[str, object]) -> Order:
@@ -201,12 +203,10 @@ def _drop(faults: Faults, order: Order) -> None:
 
 
 def _gone(faults: Faults, order: Order) -> None:
-    faults.phone.vanish()
-    faults.start("gone", _come_back(faults.phone, order.seconds("for_ms")))
+    faults.start("gone", _be_away(faults.phone, order.seconds("for_ms")))
 
 
 def _reboot(faults: Faults, order: Order) -> None:
-    faults.phone.vanish()
     faults.start("gone", _boot(faults.phone, order.seconds("for_ms")))
 
 
@@ -281,7 +281,12 @@ async def _cut_after(phone: Breakable, seconds: float) -> None:
     phone.cut()
 
 
-async def _come_back(phone: Breakable, seconds: float) -> None:
+# A fault may be ended before its first step, or at any later one: what goes away in here comes
+# back in here.
+
+
+async def _be_away(phone: Breakable, seconds: float) -> None:
+    phone.vanish()
     try:
         await _for(seconds)
     finally:
@@ -289,8 +294,14 @@ async def _come_back(phone: Breakable, seconds: float) -> None:
 
 
 async def _boot(phone: Breakable, seconds: float) -> None:
-    await phone.start_anew()
-    await _come_back(phone, seconds)
+    phone.vanish()
+    booting = asyncio.create_task(phone.start_anew())
+    try:
+        await asyncio.shield(booting)
+        await _for(seconds)
+    finally:
+        await asyncio.wait({booting})  # what has begun to boot isn't left half booted
+        await phone.appear()
 
 
 async def _freeze(faults: Faults, seconds: float) -> None:

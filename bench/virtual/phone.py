@@ -96,9 +96,14 @@ class Phone:
         return lambda stream: self._run(stream, request)
 
     async def _serve(self) -> None:
+        # In two steps: `vanish` may come while the second waits, and has to find the server.
         self._server = await asyncio.start_server(
-            self._connected, sock=self._listener.dup(), limit=4 * protocol.MAX_PAYLOAD
+            self._connected,
+            sock=self._listener.dup(),
+            limit=4 * protocol.MAX_PAYLOAD,
+            start_serving=False,
         )
+        await self._server.start_serving()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = Connection(reader, writer, self)
