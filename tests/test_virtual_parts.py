@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -30,6 +31,24 @@ def test_a_header_that_announces_too_much_is_no_packet() -> None:
     packed = protocol.HEADER.pack(protocol.WRTE, 1, 2, 1 << 30, 0, protocol.WRTE ^ 0xFFFF_FFFF)
     with pytest.raises(protocol.ProtocolError, match="more than the agreed"):
         protocol.unpack_header(packed)
+
+
+def test_a_terminal_that_closes_loses_nothing_to_a_host_that_reads_slowly() -> None:
+    ours, theirs = os.openpty()
+    sent = []
+
+    async def slowly(data: bytes) -> None:
+        if not sent:
+            os.write(theirs, b"two")
+            await asyncio.sleep(0.02)  # until it has been read
+            os.close(theirs)
+            await asyncio.sleep(0.02)
+        sent.append(data)
+
+    os.write(theirs, b"one")
+    with os.fdopen(ours, "rb", 0) as terminal:
+        asyncio.run(shell._pump(terminal, slowly, []))
+    assert b"".join(sent) == b"onetwo"
 
 
 def test_only_the_handshake_carries_checksums() -> None:

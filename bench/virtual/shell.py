@@ -195,20 +195,23 @@ async def _pump(file: BinaryIO, onward: Send, tampers: list[Tamper]) -> None:
     send, end = through(tampers, onward)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_CHUNK)
-    transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+    transport, _ = await loop.connect_read_pipe(lambda: _UntilClosed(reader), file)
     try:
-        while data := await _read(reader):
+        while data := await reader.read(_CHUNK):
             await send(data)
         await end()
     finally:
         transport.close()
 
 
-async def _read(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read(_CHUNK)
-    except OSError:  # EIO is how a terminal says that nobody is left on its other side
-        return b""
+class _UntilClosed(asyncio.StreamReaderProtocol):
+    """Takes EIO, as a terminal says that nobody is left on its other side, for the end.
+
+    As an error it would come before what was read and not yet sent.
+    """
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(None)
 
 
 async def _feed(session: _Session, stream: Stream, framed: bool) -> None:
