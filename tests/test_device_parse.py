@@ -72,6 +72,16 @@ def test_any_text_gives_a_record_and_never_an_exception(
     parser(text)
 
 
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.__name__)
+@pytest.mark.parametrize(
+    "piece", [" ", "\n", "\t", "\r", "a ", "a: ", "/", "(", "1 ", "[a]: [", "9"]
+)
+def test_a_megabyte_of_one_thing_costs_no_more_than_its_length(
+    parser: Callable[[str], object], piece: str
+) -> None:
+    parser(f"A{piece * (1_000_000 // len(piece))}!")  # a quadratic parser takes an hour
+
+
 @given(st.dictionaries(st.sampled_from(["ro.soc.model", "ro.serialno", "ro.chipname"]), texts))
 def test_any_property_value_is_survived(props: dict[str, str]) -> None:
     identity(props)
@@ -368,6 +378,8 @@ def test_a_battery_that_is_made_up_tells_nothing(line: str) -> None:
         ("temperature: 0", Battery()),
         ("temperature: -100", Battery(temp_c=-10.0)),
         ("temperature: 26000", Battery()),
+        ("temperature: 45", Battery()),  # 4.5 °C, or 45 where whole degrees are told
+        ("temperature: 5", Battery(temp_c=0.5)),
         ("status: 1", Battery()),
         ("status: 5", Battery(charging=False)),
     ],

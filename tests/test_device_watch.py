@@ -72,6 +72,10 @@ def test_time_that_goes_backwards_is_no_series() -> None:
     assert parse_series("", "at: 5.00\nat: 4.00\n") == ()
 
 
+def test_more_readings_than_a_watch_can_take_are_no_series() -> None:
+    assert parse_series("", "at: 1.00\n" * 30_000) == ()
+
+
 @given(st.lists(st.sampled_from([*SERIES.splitlines(), "at: 1.0", "at: x", "zone ", "٣"])))
 def test_any_lines_are_survived(lines: list[str]) -> None:
     for moment in parse_series(CLOCKS, "\n".join(lines)):

@@ -49,5 +49,10 @@ def _level(level: int | None, scale: int) -> int | None:
 
 
 def _temp(tenths: int | None) -> float | None:
-    """0 and what no battery survives are sensors that are not there."""
-    return tenths / 10 if tenths is not None and tenths != 0 and -300 < tenths < 1000 else None
+    """0 and what no battery survives are sensors that are not there.
+
+    10 to 99 is next to freezing in tenths, and a warm battery where whole degrees are told.
+    """
+    if tenths is None or tenths == 0 or 10 <= tenths <= 99 or not -300 < tenths < 1000:
+        return None
+    return tenths / 10

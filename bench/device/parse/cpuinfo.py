@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bench.device.parse.text import lines_of, printable
 
-_LINE = re.compile(r"([A-Za-z][\w ()]*?)\s*: ?(.*)")
+_KEY = re.compile(r"[A-Za-z][\w ()]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,9 @@ def parse_cpuinfo(text: str) -> CpuInfo:
     blocks: list[dict[str, str]] = [{}]
     hardware = None
     for line in lines_of(text):
-        match = _LINE.fullmatch(line.strip())
-        if match is None:
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or not _KEY.fullmatch(key):
             continue
-        key, value = match[1], match[2].strip()
         if key == "processor" and re.fullmatch(r"[0-9]{1,4}", value):  # "Processor" is no core
             listed.append(int(value))
             blocks.append({"processor": value})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 # "mWakefulnessRaw=" (12+) and "mWakefulnessChanging=" begin alike, so the "=" counts.
-_WAKEFULNESS = re.compile(r"^\s*mWakefulness=(Awake|Asleep|Dreaming|Dozing)\s*$", re.MULTILINE)
-_DISPLAY = re.compile(r"^\s*Display Power: state=(ON|OFF)\b", re.MULTILINE)
-_BEFORE_5 = re.compile(r"^\s*mPowerState=(.*)$", re.MULTILINE)
+_WAKEFULNESS = re.compile(
+    r"^[ \t]*mWakefulness=(Awake|Asleep|Dreaming|Dozing)[ \t\r]*$", re.MULTILINE
+)
+_DISPLAY = re.compile(r"^[ \t]*Display Power: state=(ON|OFF)\b", re.MULTILINE)
+_BEFORE_5 = re.compile(r"^[ \t]*mPowerState=(.*)$", re.MULTILINE)
 
 
 def parse_screen(text: str) -> bool | None:

@@ -13,6 +13,6 @@ def lines_of(text: str) -> list[str]:
 
 def printable(text: str, limit: int = 200) -> str:
     """The text on one line, safe to print on a terminal, cut at `limit` characters."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
+    shown = "".join(c if c.isprintable() else " " for c in text[: 100 * limit])
     one_line = " ".join(shown.split())
     return one_line if len(one_line) <= limit else f"{one_line[: limit - 1]}…"
