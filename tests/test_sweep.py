@@ -1,6 +1,8 @@
 """A sweep file becomes a plan, or one error with the line of what is wrong."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -107,6 +109,31 @@ def test_another_seed_gives_another_order(tmp_path):
         ("models = 3\n", r"line 1: no models"),
         ("", "no models"),
         ("config = 1\n" + MODELS, r"line 1: config must be a table"),
+        (MODELS + "[precison]\ninterval = 1\n", r"line 3: unknown key 'precison'.*'precision'"),
+        ("\n[[config]]\nthreads = 1\n" + MODELS, r"line 2: config must be a table"),
+        ("\nconfig = { threads = 99 }\n" + MODELS, r"line 2: threads must be 1 to 64"),
+        ("config.threads = 1\nconfig.affinity = 'f0'\n" + MODELS, r"line 2: affinity is default"),
+        ("seed = 1\nmodels = [{ family = 'vgg16', alpha = [] }]\n", r"line 2: alpha is empty"),
+        ("# \x85 \u2028\nseed = true\n" + MODELS, r"line 2: seed must be a whole number"),
+        (
+            MODELS + "[precision]\nmax_seconds = 5\nwarmup_max_seconds = 900\n",
+            r"line 5: warmup_max_seconds lies between 0 and 600 \(warmup_max_seconds = 900\)",
+        ),
+        (MODELS + f"alpha = 0x{'f' * 8000}\n", r"line 3: alpha holds a number of thousands"),
+        (f"seed = 0x{'f' * 8000}\n" + MODELS, r"line 1: seed must be a whole number"),
+        (f"seed = {'9' * 5000}\n" + MODELS, r"a value in it is too long"),
+        (f"seed = {'[' * 9000}{']' * 9000}\n" + MODELS, r"nested too deeply"),
+        (f'name = "{"a" * 9000}"\n' + MODELS, r"line 1: name is 'a{119}\.\.\., and it becomes"),
+        (f'[[models]]\nfiles = "{"a" * 9000}"\n', r"line 2: files = 'a.* names no file"),
+        (MODELS + f"alpha = {[*range(10_001)]}\n", r"line 1: it asks for 10001 models"),
+        (
+            MODELS + "[config]\naffinity = " + str([f"mask:{n:x}" for n in range(1, 10_002)]),
+            r"line 3: it asks for 10001 configs, and 10000 are the most",
+        ),
+        (
+            "repetitions = 9000\n" + MODELS + f"alpha = {[*range(1, 200)]}\n",
+            r"line 1: it asks for 1791000 trials",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(tmp_path, text, message):
@@ -119,6 +146,16 @@ def test_a_name_may_hold_what_a_pattern_would_read(tmp_path):
     (tmp_path / hostile).write_bytes(b"x")
     loaded = load(tmp_path, f"[[models]]\nfiles = {json.dumps(hostile)}\n")
     assert [spec.file for spec in loaded.models] == [str(tmp_path / hostile)]
+
+
+def test_a_file_whose_name_is_no_text_is_refused_before_it_is_to_be_written_down(tmp_path):
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.tflite")).write_bytes(b"x")
+    with pytest.raises(SweepError, match=r"line 2: .*\\udcff\.tflite' is no UTF-8 text. Rename"):
+        load(tmp_path, '[[models]]\nfiles = "*.tflite"\n')
+
+
+def test_a_mark_that_some_editors_put_first_is_read_over(tmp_path):
+    assert load(tmp_path, "\ufeffseed = 3\n" + MODELS).seed == 3
 
 
 def test_a_missing_file_a_folder_and_a_binary_are_each_named(tmp_path):

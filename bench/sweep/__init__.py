@@ -6,15 +6,16 @@ Whether a family knows an axis, and whether its values fit together, is `bench.z
 
 from __future__ import annotations
 
-import difflib
 import glob
 import itertools
+import math
+import os
 import random
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
@@ -29,8 +30,10 @@ from bench.records import (
     Record,
     RunnerName,
 )
+from bench.sweep.lines import Where, shown
 
 SIZE_LIMIT = 1 << 20  # bytes of a sweep file
+MOST_OF_A_TABLE, MOST_TRIALS = 10_000, 1_000_000  # what takes a phone for years is a slip
 TOP_KEYS = (
     "name", "repetitions", "seed", "runner", "profile", "memory", "energy", "sustained_s",
     "shard", "prepare", "models", "config", "precision", "fitness",
@@ -73,9 +76,11 @@ def load(path: Path) -> Sweep:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SweepError(f"{path}: not TOML: {error}.") from error
-    where = _Where(path, text)
+    except (ValueError, RecursionError) as error:  # a number of 4301 digits, a list in a thousand
+        raise SweepError(f"{path}: a value in it is too long or nested too deeply.") from error
+    where = Where(path, text)
     where.refuse_unknown(table, TOP_KEYS)
-    return Sweep(
+    sweep = Sweep(
         name=_name(table, path, where),
         text=text,
         file=str(path),
@@ -93,6 +98,9 @@ def load(path: Path) -> Sweep:
         shard=_switch(table, "shard", where),
         prepare=_prepare(table, where),
     )
+    trials = len(sweep.models) * len(sweep.configs) * sweep.repetitions
+    where.refuse_many(trials, MOST_TRIALS, "trials", "repetitions")
+    return sweep
 
 
 def plan_trials(sweep: Sweep, models: Sequence[str]) -> tuple[PlannedTrial, ...]:
@@ -117,63 +125,13 @@ def line_of(sweep: Sweep, spec: ModelSpec, complaint: str) -> int | None:
     """The line of the key of a model's table that a complaint names, else of the table."""
     if spec.line is None:
         return None
-    for number, line in enumerate(sweep.text.splitlines()[spec.line :], start=spec.line + 1):
+    for number, line in enumerate(sweep.text.split("\n")[spec.line :], start=spec.line + 1):
         if line.lstrip().startswith("["):
             break
         key = line.partition("=")[0].strip().strip("\"'")
         if key and re.search(rf"(?<!\w){re.escape(key)}(?!\w)", complaint):
             return number
     return spec.line
-
-
-class _Where:
-    """Finds the line of a key, so that an error can name it."""
-
-    def __init__(self, path: Path, text: str) -> None:
-        self.path = path
-        self._lines = text.splitlines()
-
-    def line(self, key: str | None, table: str | None = None, nth: int = 0) -> int | None:
-        """The line of `key` in the nth `[table]` or `[[table]]`, or of the table itself."""
-        start, end = self._span(table, nth)
-        if key is None:
-            return start or None
-        wanted = re.compile(rf"""\s*(["']?){re.escape(key)}\1\s*[=.]""")
-        for number in range(start, end):
-            if wanted.match(self._lines[number]):
-                return number + 1
-        return start or None
-
-    def fail(
-        self, what: str, key: str | None, table: str | None = None, nth: int = 0, cure: str = ""
-    ) -> NoReturn:
-        line = self.line(key, table, nth)
-        place = f"{self.path}, line {line}" if line else str(self.path)
-        raise SweepError(f"{place}: {what}", next_step=cure or None)
-
-    def refuse_unknown(
-        self, table: Mapping[str, object], known: Sequence[str], name: str | None = None
-    ) -> None:
-        for key in table:
-            if key not in known:
-                close = difflib.get_close_matches(key, known, n=1)
-                guess = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-                self.fail(f"unknown key {key!r}.", key, name, cure=guess)
-
-    def _span(self, table: str | None, nth: int) -> tuple[int, int]:
-        """First line after the nth header of a table, and the line of the next header."""
-        headers = [
-            (number, match[1])
-            for number, line in enumerate(self._lines)
-            if (match := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line))
-        ]
-        if table is None:
-            return 0, headers[0][0] if headers else len(self._lines)
-        named = [number for number, name in headers if name == table]
-        if nth >= len(named):
-            return 0, len(self._lines)
-        later = [number for number, _ in headers if number > named[nth]]
-        return named[nth] + 1, later[0] if later else len(self._lines)
 
 
 def _text_of(path: Path) -> str:
@@ -192,16 +150,16 @@ def _text_of(path: Path) -> str:
     if len(data) > SIZE_LIMIT:
         raise SweepError(f"{path} is larger than 1 MiB: not a sweep file.")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SweepError(f"{path} is not UTF-8 text: not a sweep file.") from error
 
 
-def _name(table: Mapping[str, Any], path: Path, where: _Where) -> str:
+def _name(table: Mapping[str, Any], path: Path, where: Where) -> str:
     name = table.get("name", path.stem)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
         where.fail(
-            f"name is {name!r}, and it becomes a folder's name.",
+            f"name is {shown(name)}, and it becomes a folder's name.",
             "name" if "name" in table else None,
             cure="Use up to 64 letters, digits, '.', '_' and '-'.",
         )
@@ -209,46 +167,48 @@ def _name(table: Mapping[str, Any], path: Path, where: _Where) -> str:
 
 
 def _whole(
-    table: Mapping[str, Any], key: str, default: int, low: int, high: int, where: _Where
+    table: Mapping[str, Any], key: str, default: int, low: int, high: int, where: Where
 ) -> int:
     value = table.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        where.fail(f"{key} must be a whole number from {low} to {high}, not {value!r}.", key)
+        where.fail(f"{key} must be a whole number from {low} to {high}, not {shown(value)}.", key)
     return value
 
 
-def _runner(table: Mapping[str, Any], where: _Where) -> Any:
+def _runner(table: Mapping[str, Any], where: Where) -> Any:
     runner = table.get("runner", "auto")
     if runner not in RUNNERS:
-        where.fail(f"runner must be one of {', '.join(RUNNERS)}, not {runner!r}.", "runner")
+        where.fail(f"runner must be one of {', '.join(RUNNERS)}, not {shown(runner)}.", "runner")
     return runner
 
 
-def _prepare(table: Mapping[str, Any], where: _Where) -> tuple[str, ...]:
+def _prepare(table: Mapping[str, Any], where: Where) -> tuple[str, ...]:
     if "prepare" not in table:
         return ()
     asked = [str(point) for point in _axis(table["prepare"], "prepare", where, None)]
     for one in asked:
         if one not in PREPARATIONS:
-            where.fail(f"prepare holds {one!r}; it knows {', '.join(PREPARATIONS)}.", "prepare")
+            where.fail(
+                f"prepare holds {shown(one)}; it knows {', '.join(PREPARATIONS)}.", "prepare"
+            )
     return tuple(asked)
 
 
-def _switch(table: Mapping[str, Any], key: str, where: _Where) -> bool:
+def _switch(table: Mapping[str, Any], key: str, where: Where) -> bool:
     value = table.get(key, False)
     if not isinstance(value, bool):
-        where.fail(f"{key} must be true or false, not {value!r}.", key)
+        where.fail(f"{key} must be true or false, not {shown(value)}.", key)
     return value
 
 
-def _models(table: Mapping[str, Any], where: _Where) -> tuple[ModelSpec, ...]:
+def _models(table: Mapping[str, Any], where: Where) -> tuple[ModelSpec, ...]:
     entries = table.get("models")
     if not isinstance(entries, list) or not entries:
         where.fail("no models.", "models", cure="Add a [[models]] table.")
-    specs: list[ModelSpec] = []
+    specs: dict[object, ModelSpec] = {}
     for nth, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            where.fail(f"models holds {entry!r}.", "models", cure="Write it as [[models]].")
+            where.fail(f"models holds {shown(entry)}.", "models", cure="Write it as [[models]].")
         asked = list(_specs(entry, nth, table.get("seed", 1), where))
         if "measured" in entry and len(asked) != 1:
             where.fail(
@@ -259,19 +219,18 @@ def _models(table: Mapping[str, Any], where: _Where) -> tuple[ModelSpec, ...]:
                 cure="Give that model a [[models]] table of its own.",
             )
         for spec in asked:
-            twin = next((s for s in specs if _same_model(s, spec)), None)
-            if twin is not None:
+            twin = specs.setdefault(_identity(spec), spec)
+            if twin is not spec:
                 where.fail(
                     f"{_spec_title(spec)} is asked for twice (first in line {twin.line}).",
                     None,
                     "models",
                     nth,
                 )
-            specs.append(spec)
-    return tuple(specs)
+    return tuple(specs.values())
 
 
-def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iterator[ModelSpec]:
+def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: Where) -> Iterator[ModelSpec]:
     """Every model of one [[models]] table."""
     line = where.line(None, "models", nth)
     values = {
@@ -290,7 +249,11 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
     elif isinstance(entry["family"], str):
         sources = [{"family": entry["family"]}]
     else:
-        where.fail(f"family must be one name, not {entry['family']!r}.", "family", "models", nth)
+        where.fail(
+            f"family must be one name, not {shown(entry['family'])}.", "family", "models", nth
+        )
+    asked = len(sources) * len(quantizations) * math.prod(map(len, values.values()))
+    where.refuse_many(asked, MOST_OF_A_TABLE, "models", None, "models", nth)
     for source, point in itertools.product(sources, itertools.product(*values.values())):
         axes = dict(zip(values, point, strict=True))
         for quantization in quantizations:
@@ -304,7 +267,7 @@ def _specs(entry: Mapping[str, Any], nth: int, seed: int, where: _Where) -> Iter
             )
 
 
-def _measured(value: Any, nth: int, where: _Where) -> Measured:
+def _measured(value: Any, nth: int, where: Where) -> Measured:
     """The error that the user measured of a table's model."""
     try:
         return msgspec.convert(value, Measured)
@@ -319,49 +282,56 @@ def _measured(value: Any, nth: int, where: _Where) -> Measured:
         )
 
 
-def _axis(value: Any, key: str, where: _Where, table: str | None, nth: int = 0) -> list[Scalar]:
+def _axis(value: Any, key: str, where: Where, table: str | None, nth: int = 0) -> list[Scalar]:
     """One axis as a list of its points; a single value is an axis of one."""
     points = value if isinstance(value, list) else [value]
     if not points:
         where.fail(f"{key} is empty.", key, table, nth, cure="Give it at least one value.")
     for point in points:
-        if not isinstance(point, bool | int | float | str):
-            where.fail(f"{key} holds {point!r}.", key, table, nth)
+        huge = isinstance(point, int) and not -(2**63) <= point < 2**63
+        if huge or not isinstance(point, bool | int | float | str):
+            where.fail(f"{key} holds {shown(point)}.", key, table, nth)
     if len({(type(p) is bool, p) for p in points}) < len(points):
-        where.fail(f"{key} holds a value twice: {points}.", key, table, nth)
+        where.fail(f"{key} holds a value twice: {shown(points)}.", key, table, nth)
     return points
 
 
-def _files(patterns: Iterable[Scalar], nth: int, where: _Where) -> list[str]:
+def _files(patterns: Iterable[Scalar], nth: int, where: Where) -> list[str]:
     """The files that patterns name, beside the sweep file unless absolute."""
     found: list[str] = []
     for pattern in patterns:
         base = where.path.parent
         if not isinstance(pattern, str) or not pattern or "\0" in pattern:
-            where.fail(f"files holds {pattern!r}.", "files", "models", nth)
+            where.fail(f"files holds {shown(pattern)}.", "files", "models", nth)
         literal = base / pattern  # a name may itself hold * or [
         matches = (
             [str(literal)]
-            if literal.exists()
+            if os.path.lexists(literal)
             else sorted(_glob(str(Path(glob.escape(str(base))) / pattern)))
         )
         matches = [match for match in matches if match not in found]
         if not matches:
             where.fail(
-                f"files = {pattern!r} names no file.",
+                f"files = {shown(pattern)} names no file.",
                 "files",
                 "models",
                 nth,
                 cure=f"Paths are looked for beside the sweep file, in {base.resolve()}.",
             )
+        for match in matches:
+            if any("\ud800" <= char <= "\udfff" for char in match):
+                where.fail(f"{match!r} is no UTF-8 text.", "files", "models", nth, "Rename it.")
         found += matches
     return found
 
 
-def _configs(table: Mapping[str, Any], where: _Where) -> tuple[Config, ...]:
+def _configs(table: Mapping[str, Any], where: Where) -> tuple[Config, ...]:
     section = _section(table, "config", where)
     where.refuse_unknown(section, CONFIG_KEYS, "config")
     axes = {key: _axis(section[key], key, where, "config") for key in CONFIG_KEYS if key in section}
+    where.refuse_many(
+        math.prod(map(len, axes.values())), MOST_OF_A_TABLE, "configs", None, "config"
+    )
     configs = []
     for point in itertools.product(*axes.values()):
         values: dict[str, Any] = dict(zip(axes, point, strict=True))
@@ -369,19 +339,19 @@ def _configs(table: Mapping[str, Any], where: _Where) -> tuple[Config, ...]:
     return tuple(configs)
 
 
-def _sustained(table: Mapping[str, Any], where: _Where) -> float:
+def _sustained(table: Mapping[str, Any], where: Where) -> float:
     value = table.get("sustained_s", 0)
     told = isinstance(value, int | float) and not isinstance(value, bool)
     if not told or not (value == 0 or LEAST_SUSTAINED_S <= value <= MOST_SUSTAINED_S):
         where.fail(
             f"sustained_s must be 0, or {LEAST_SUSTAINED_S} to {MOST_SUSTAINED_S} seconds,"
-            f" not {value!r}.",
+            f" not {shown(value)}.",
             "sustained_s",
         )
     return float(value)
 
 
-def _table(kind: type[R], name: str, table: Mapping[str, Any], where: _Where) -> R:
+def _table(kind: type[R], name: str, table: Mapping[str, Any], where: Where) -> R:
     """The record that a [table] of the file holds."""
     section = _section(table, name, where)
     where.refuse_unknown(section, kind.__struct_fields__, name)
@@ -389,10 +359,10 @@ def _table(kind: type[R], name: str, table: Mapping[str, Any], where: _Where) ->
     return made
 
 
-def _section(table: Mapping[str, Any], name: str, where: _Where) -> Mapping[str, Any]:
+def _section(table: Mapping[str, Any], name: str, where: Where) -> Mapping[str, Any]:
     section = table.get(name, {})
     if not isinstance(section, dict):
-        where.fail(f"{name} must be a table, not {section!r}.", name, cure=f"Write [{name}].")
+        where.fail(f"{name} must be a table, not {shown(section)}.", name, cure=f"Write [{name}].")
     return section
 
 
@@ -400,21 +370,21 @@ def _glob(pattern: str) -> list[str]:
     return glob.glob(pattern, recursive=True)  # noqa: PTH207  Path.glob refuses absolute patterns
 
 
-def _made(kind: Any, values: dict[str, Any], table: str, where: _Where) -> Any:
+def _made(kind: Any, values: dict[str, Any], table: str, where: Where) -> Any:
     """A record of `values`; what it refuses is said with the line of the key it speaks of."""
     for key, value in values.items():
         wanted = get_type_hints(kind)[key]
         try:
             msgspec.convert(value, wanted, strict=True)
         except msgspec.ValidationError:
-            where.fail(f"{key} must be {_in_words(wanted)}, not {value!r}.", key, table)
+            where.fail(f"{key} must be {_in_words(wanted)}, not {shown(value)}.", key, table)
     try:
         return kind(**values)
     except ValueError as error:
         what = str(error)
-        culprit = next((key for key in values if key in what), None)
-        shown = f" ({culprit} = {values[culprit]!r})" if culprit is not None else ""
-        where.fail(f"{what}{shown}.", culprit, table)
+        culprit = next((key for key in values if re.search(rf"\b{key}\b", what)), None)
+        held = f" ({culprit} = {shown(values[culprit])})" if culprit is not None else ""
+        where.fail(f"{what}{held}.", culprit, table)
 
 
 def _in_words(wanted: Any) -> str:
@@ -423,8 +393,8 @@ def _in_words(wanted: Any) -> str:
     return {int: "a whole number", float: "a number"}.get(wanted, "text")
 
 
-def _same_model(a: ModelSpec, b: ModelSpec) -> bool:
-    return (a.family, a.file, a.axes, a.quantization) == (b.family, b.file, b.axes, b.quantization)
+def _identity(spec: ModelSpec) -> object:
+    return spec.family, spec.file, frozenset(spec.axes.items()), spec.quantization
 
 
 def _spec_title(spec: ModelSpec) -> str:
