@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -355,6 +356,16 @@ def test_numbers_that_are_none_are_refused(word: bytes) -> None:
 
 def test_too_much_output_is_refused_unread() -> None:
     assert "more than any measurement needs" in str(failure(b"x" * (64 * 1024 * 1024 + 1)))
+
+
+def test_output_of_many_short_lines_takes_no_more_memory_than_one_long_line() -> None:
+    many = b"\n" * 2_000_000
+    tracemalloc.start()
+    try:
+        failure(many)
+        assert tracemalloc.get_traced_memory()[1] < 2 * len(many)
+    finally:
+        tracemalloc.stop()
 
 
 def test_another_contract_is_a_contract_error_whatever_else_it_says() -> None:

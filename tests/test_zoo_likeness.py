@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,15 @@ def test_where_the_other_kernels_can_t_run_it_only_much_noise_is_doubted() -> No
 def test_what_is_plainly_wrong_is_named(wrong: Array, words: str) -> None:
     found = held_against([LOGITS], [wrong.astype(wrong.dtype)], [0.0], [LOGITS])
     assert str(found.reason).startswith(words)
+
+
+@pytest.mark.parametrize("far", [1e170, 1e200, -1.7e308])
+def test_a_number_at_the_end_of_its_type_is_doubted_and_told(far: float) -> None:
+    host = np.array([1.0, 2.0, 3.0])
+    for ours in (host, host * 1e-160, host * 5e307):
+        found = likeness(ours, np.array([far, 1.0, 2.0]), 0.0)
+        assert found.reason is not None
+        assert found.snr_db is None or math.isfinite(found.snr_db)
 
 
 def test_no_warning_and_no_doubt_where_the_host_is_not_finite_either() -> None:

@@ -140,10 +140,20 @@ def test_a_model_is_run_once_and_a_damaged_file_is_made_again(tmp_path: Path) ->
     assert made(model, tmp_path) == known
     assert before == {path: path.stat().st_mtime_ns for path in known.files.values()}
     path = known.files["xnnpack"]
-    path.write_bytes(path.read_bytes()[:-300])
-    found = known.check(outputs, "xnnpack")
-    assert found.not_compared == "the host's outputs that were kept can't be read"
-    assert made(model, tmp_path).check(outputs, "xnnpack").not_compared is None
+    whole = path.read_bytes()
+    entry, shape = whole.index(b"PK\1\2"), whole.index(b"'shape': (")
+    for damaged in (
+        whole[:-300],
+        whole[: entry + 8] + b"\1" + whole[entry + 9 :],  # says that it is encrypted
+        whole[: entry + 10] + b"\x63" + whole[entry + 11 :],  # packed in no known way
+        whole[: entry + 10] + b"\x08" + whole[entry + 11 :],  # deflated
+        whole[: shape + 10] + b"1e9, 99999999999999999999,),".ljust(20) + whole[shape + 30 :],
+        whole[: shape + 10] + b"99999999999999, ), }" + whole[shape + 30 :],
+    ):
+        path.write_bytes(damaged)
+        found = known.check(outputs, "xnnpack")
+        assert found.not_compared == "the host's outputs that were kept can't be read"
+        assert made(model, tmp_path).check(outputs, "xnnpack").not_compared is None
 
 
 def test_no_two_phones_are_in_the_parser_of_python_at_once(

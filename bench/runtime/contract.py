@@ -33,6 +33,7 @@ SEED = 1  # of the inputs; a constant, so that output checksums compare across s
 # A million samples and as many warm-ups, 18 characters each, fit twice.
 _MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 _MAX_REASON_CHARS = 2000
+_DOCUMENT = re.compile(rb'^[ \t\r\f\v]*(\{"contract":[^\n]*)', re.MULTILINE)
 _REBUILD = "Reinstall bench so that runner and host match: pip install --force-reinstall ."
 
 D = TypeVar("D")
@@ -177,13 +178,13 @@ def _document_line(stdout: bytes, stderr: bytes, exit_code: int) -> bytes:
             f"The runner printed {len(stdout)} bytes, more than any measurement needs.",
             stage="output",
         )
-    lines = [line.strip() for line in stdout.split(b"\n")]
-    documents = [line for line in lines if line.startswith(b'{"contract":')]
-    if len(documents) > 1:
-        raise RunnerError("The runner printed more than one document.", stage="output")
-    if not documents:
+    documents = _DOCUMENT.finditer(stdout)  # not all lines: there may be as many as bytes
+    first = next(documents, None)
+    if first is None:
         _raise_silent(stdout, stderr, exit_code)
-    return documents[0]
+    if next(documents, None) is not None:
+        raise RunnerError("The runner printed more than one document.", stage="output")
+    return first[1]
 
 
 def _decode(line: bytes, kind: type[D], stdout: bytes, stderr: bytes, exit_code: int) -> D:

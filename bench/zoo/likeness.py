@@ -27,6 +27,7 @@ NEAR_ZERO = 1e-3  # where the host has nothing but zeros
 EQUAL_SHARE = 0.5  # of whole numbers that are no quantized reals, classes for example
 OUTLYING = 8  # times the noise that is allowed: no noise makes another element the largest
 
+_MOST = 1e140  # an element taken for larger would have a square beyond float64
 _PART = 1 << 18  # elements looked at at once, so that large outputs don't fill the memory
 
 
@@ -169,7 +170,7 @@ class Difference(NamedTuple):
         """None when nothing differs, or nothing is there."""
         if not (self.signal > 0 and self.noise > 0):
             return None
-        return 10 * math.log10(self.signal / self.noise)
+        return 10 * (math.log10(self.signal) - math.log10(self.noise))
 
     @property
     def rms(self) -> float:
@@ -189,11 +190,13 @@ def difference(first: Array, second: Array) -> Difference:
         x, y = x[finite], y[finite]
         if x.size == 0:
             continue
-        apart = y - x
-        total, squares = total + float(x.sum()), squares + float((x**2).sum())
-        noise += float((apart**2).sum())
+        with np.errstate(over="ignore"):
+            apart = y - x
         largest = max(largest, float(abs(x).max()))
         farthest = max(farthest, float(abs(apart).max()))
+        x, apart = x.clip(-_MOST, _MOST), apart.clip(-_MOST, _MOST)
+        total, squares = total + float(x.sum()), squares + float((x**2).sum())
+        noise += float((apart**2).sum())
         count += x.size
     # Around the mean: an output that hovers about 0.5 would pass with any noise otherwise.
     around = squares - total**2 / count if count else 0.0

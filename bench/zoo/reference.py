@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -131,7 +130,7 @@ def _read(path: Path) -> tuple[str, list[Array]]:
     try:
         kept = archive.read(path)
         return str(kept["version"]), [kept[str(number)] for number in range(len(kept) - 1)]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (KeyError, *archive.DAMAGE) as error:
         with contextlib.suppress(OSError):
             path.unlink()
         raise ModelError("the host's outputs that were kept can't be read") from error
