@@ -11,8 +11,8 @@ import numpy as np
 
 from bench.zoo.weights import Array
 
-# What NumPy and zipfile raise where a file is damaged: RuntimeError for a bit that says encrypted or
-# packed in a way of its own, MemoryError for a shape that no file can hold.
+# What NumPy and zipfile raise where a file is damaged: RuntimeError for a bit that says encrypted
+# or packed in a way of its own, MemoryError for a shape that no file can hold.
 DAMAGE = (
     OSError,
     ValueError,
