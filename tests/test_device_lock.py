@@ -106,6 +106,29 @@ def test_a_phone_that_was_away_at_the_end_is_freed_when_it_is_back(
     assert not phone.lock.exists()
 
 
+def test_a_renewal_that_comes_after_the_release_does_not_keep_the_phone(
+    phone: ClockedPhone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "RENEW_S", 0.01)
+    run, renewing, released = phone.run, threading.Event(), threading.Event()
+
+    def late(argv: Sequence[str], **how: float) -> Finished:
+        if "take" in argv:
+            renewing.set()
+            assert released.wait(20)
+        return run(argv, **how)  # type: ignore[arg-type]
+
+    hold = Hold(phone, "us")
+    (renewal,) = (one for one in threading.enumerate() if one.name == "hold FOLDER01")
+    monkeypatch.setattr(phone, "run", late)
+    assert renewing.wait(20)
+    hold.release()
+    released.set()
+    renewal.join(20)
+    assert not renewal.is_alive()
+    assert not phone.lock.exists()
+
+
 def test_an_error_frees_the_phone(phone: ClockedPhone) -> None:
     def work() -> None:
         with held(phone):
@@ -230,13 +253,24 @@ def test_a_lock_without_a_name_is_of_somebody_who_was_killed_there(phone: Clocke
         assert hold.owner in (phone.lock / "owner").read_text()
 
 
-@pytest.mark.parametrize("owner", ["$(touch x);`id`", "a:b:c:d\x1b[2J", "*", "-e", "x" * 5000])
+def test_who_was_killed_while_displacing_another_keeps_nobody_out(phone: ClockedPhone) -> None:
+    phone.lock_for("nobody")
+    (phone.lock / "displaced").mkdir()
+    with held(phone) as hold:
+        assert hold.owner in (phone.lock / "owner").read_text()
+        assert not (phone.lock / "displaced").exists()
+
+
+@pytest.mark.parametrize("owner", ["$(touch x);`id`", "a:\x1b[2J:c:d", "*", "-e", "x" * 5000])
 def test_what_stands_in_a_lock_is_never_run_nor_printed_raw(
     phone: ClockedPhone, owner: str, tmp_path: Path
 ) -> None:
     phone.lock_for(owner)
     with held(phone):  # no word of ours: nobody who lives
         pass
+    phone.lock_for(owner)
+    (said,) = break_hold(phone)
+    assert said == "the hold of somebody unknown was ended"
     assert not list(tmp_path.rglob("x"))
 
 

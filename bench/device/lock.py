@@ -49,6 +49,7 @@ stamp() {
 displace() {
   mkdir "$lock/displaced" 2>/dev/null || {
     sleep 1
+    [ $tries -lt 4 ] || rm -rf "$lock/displaced" # of somebody who was killed there
     return
   }
   look
@@ -57,19 +58,20 @@ displace() {
 }
 take() {
   mkdir -p "${lock%/*}" 2>/dev/null
-  tries=0
+  tries=0 reason=
   while [ $tries -lt 6 ]; do
     tries=$((tries + 1))
-    if reason=$(mkdir "$lock" 2>&1); then
+    if made=$(mkdir "$lock" 2>&1); then
       stamp && echo "$nonce ours" && return
       rm -rf "$lock"
       break
     fi
+    [ -d "$lock" ] || continue # freed just now, or it can't be made at all
     look
     if [ "$holder" = "$owner" ]; then
       stamp && echo "$nonce ours" && return
       break
-    elif [ -z "$holder" ] && [ -d "$lock" ] && [ $tries -lt 3 ]; then
+    elif [ -z "$holder" ] && [ $tries -lt 3 ]; then
       sleep 1 # somebody is about to write a name into it, or was killed there
     elif [ -z "$holder" ] || [ "$holder" = "$other" ]; then
       displace "$holder"
@@ -78,7 +80,7 @@ take() {
       return
     fi
   done
-  echo "$nonce failed $reason"
+  echo "$nonce failed ${reason:-$made}"
 }
 case $1 in
   take) take ;;
@@ -150,7 +152,9 @@ class Hold:
                 self._taken = error
                 return
             except DeviceError:
-                continue  # whoever works with it learns that it is gone
+                pass  # whoever works with it learns that it is gone
+            if self._ended.is_set():  # this may have come after the release, and taken it anew
+                self._free()
 
 
 @contextmanager
@@ -217,7 +221,8 @@ def _ask(phone: Phone, verb: str, owner: str, other: str) -> list[str]:
     argv = ["sh", "-c", _SCRIPT, "sh", verb, _LOCK, nonce, owner, other, *_CLOCK]
     done = phone.run(argv, deadline_s=_ASK_S)
     lines = lines_of(done.stdout.decode("utf-8", "replace"))
-    said = next((line.split()[1:] for line in lines if line.startswith(f"{nonce} ")), ["nothing"])
+    mine = (line.split(" ")[1:] for line in lines if line.startswith(f"{nonce} "))
+    said = next(mine, ["nothing"])
     if (said[0], len(said)) in (("ours", 1), ("free", 1), ("was", 2), ("held", 6)):
         return said
     reason = " ".join(said[1:]) or (done.stderr or b"").decode("utf-8", "replace")

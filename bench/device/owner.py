@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -55,8 +56,8 @@ def who(owner: str | None) -> str:
     """An owner, to be told to a user."""
     if life_of(owner) == "elsewhere":
         return "bench on another computer"
-    process = (owner or "").split(":")[1] if (owner or "").count(":") == 3 else "?"
-    return f"process {process} on this computer"
+    match = re.fullmatch(r"[^:]+:([0-9]{1,9}):[^:]+:[^:]+", owner or "")
+    return "somebody unknown" if match is None else f"process {match[1]} on this computer"
 
 
 def _host() -> str:
