@@ -268,6 +268,12 @@ def test_a_memory_line_that_lost_digits_is_not_told(cut: str) -> None:
     assert parsed(changed(current(), "overall=7.26953", f"overall={cut}")).reported.peak_kb is None
 
 
+def test_a_second_memory_line_with_another_figure_is_of_another_run() -> None:
+    assert parsed(text([*current(), logs.DELTA])).reported.peak_kb == logs.GROWTH_KB
+    other = logs.DELTA.replace("7.26953", "9.90234")
+    assert stage_of(text([*current(), other])) == "output"
+
+
 def test_the_peak_by_monitoring_is_not_the_growth() -> None:
     told = parsed(LOGS["G5"]).reported
     assert told.peak_kb == logs.GROWTH_KB  # not 21.5 MB, which holds the tool itself

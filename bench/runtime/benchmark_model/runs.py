@@ -207,8 +207,11 @@ def _take_memory(run: Run, text: str) -> bool:
     for marker, pattern in _MEMORY:
         found = pattern.match(text)
         if found:
+            told = _growth_mb(found["overall"], exact=marker != "block")
+            if marker in run.markers and told != run.growth_mb:
+                run.damaged = run.damaged or text  # of a second run
             run.markers.add(marker)
-            run.growth_mb = _growth_mb(found["overall"], exact=marker != "block")
+            run.growth_mb = told
             return True
     return False
 
