@@ -113,6 +113,13 @@ def test_an_unknown_field_is_not_read_over():
         decode(line, Trial)
 
 
+@pytest.mark.parametrize("more", [b"", b'"later":1,'], ids=["the same fields", "a new field"])
+def test_a_record_of_another_schema_is_refused_as_that(more):
+    line = encode(a_trial()).replace(b'"schema":1,', b'"schema":2,' + more, 1)
+    with pytest.raises(StoreError, match=r"^written with schema 2; this bench reads schema 1\.$"):
+        decode(line, Trial)
+
+
 def test_a_virtual_device_says_so_in_its_title():
     phone = Device(serial="a", virtual=True, fidelity="reduced", model="Virtual Small")
     assert device_title(phone) == "Virtual Small [virtual, reduced fidelity]"

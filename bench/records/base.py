@@ -26,10 +26,27 @@ def encode(record: Record) -> bytes:
 def decode(data: bytes | str, kind: type[R]) -> R:
     """The record in a JSON text; StoreError when it holds anything else."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        record = msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, ValueError) as error:
+        _refuse_other_schema(data)
         name = getattr(kind, "__name__", str(kind))
-        raise StoreError(f"not a {name} of schema {SCHEMA}: {error}") from error
+        raise StoreError(f"not a {name} of schema {SCHEMA}: {error}.") from error
+    if getattr(record, "schema", SCHEMA) != SCHEMA:  # its fields may mean something else
+        _refuse_other_schema(data)
+    return record
+
+
+class _Versioned(msgspec.Struct):
+    schema: int = SCHEMA
+
+
+def _refuse_other_schema(data: bytes | str) -> None:
+    try:
+        schema = msgspec.json.decode(data, type=_Versioned).schema
+    except (msgspec.MsgspecError, ValueError):
+        return
+    if schema != SCHEMA:
+        raise StoreError(f"written with schema {schema}; this bench reads schema {SCHEMA}.")
 
 
 def to_plain(record: Record) -> dict[str, Any]:
