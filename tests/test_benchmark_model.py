@@ -716,6 +716,12 @@ def test_a_block_alone_gives_its_hundredths_of_a_millisecond() -> None:
     assert (told.init_us, told.warmup_count, told.first_inference_us) == (3410, 3, 19880)
 
 
+@pytest.mark.parametrize("unit", ["8080.25 us", "8080.25", "0.01 s", "8,08 ms"])
+def test_a_block_in_another_unit_gives_no_figure(unit: str) -> None:
+    block = [line.replace("8.08 ms", unit) for line in logs.litert_block()]
+    assert stage_of(text(block), delegate=None) == "output"
+
+
 def test_of_two_blocks_the_last_is_meant_or_none() -> None:
     first = [line.replace("8.08 ms", "8.18 ms") for line in logs.litert_block()]
     both = [*first, *logs.litert_block()]

@@ -265,8 +265,8 @@ def _take_block(run: Run, text: str) -> bool:
 
 _BLOCK = re.compile(
     r"(?P<name>Model initialization|First inference|Warmup \((?:first|avg)\)"
-    r"|Inference \((?:avg|min|max|std|median|p5|p95)\)): +"
-    r"(?P<value>\d{1,12}\.\d\d)(?: ms)?(?: \((?P<runs>\d{1,10}) runs\))?$"
+    r"|Inference \((?:avg|min|max|(?P<std>std)|median|p5|p95)\)): +"
+    r"(?P<value>\d{1,12}\.\d\d)(?(std)(?: ms)?| ms)(?: \((?P<runs>\d{1,10}) runs\))?$"
 )
 
 
