@@ -63,9 +63,11 @@ check() {
     [ -n "$reply" ] && value=$old
   else
     get "$1"
-    # Who hangs up may end the reading as well: what was written then counts as ours.
     [ "$had" = unknown ] && value=$2
   fi
+  # Who hangs up may end what writes or reads, and the phone may do it all the same, a little
+  # later: it counts as ours.
+  [ -n "$hung_up" ] && value=$2
   if [ "$value" = "$2" ]; then
     report changed "$1" "$old"
   elif [ "$had" = "$had_before" ] && [ "$value" = "$old" ]; then

@@ -182,7 +182,7 @@ restore_all() {
 # False when the line must stay.
 restore_one() {
   case $target in
-    global/*[!A-Za-z0-9_.]* | governor/*[!a-z0-9]*) return 0 ;; # not by prepare.sh
+    governor/*[!a-z0-9]*) return 0 ;; # not by prepare.sh
     fixed-performance)
       put "$target" set false
       if [ -n "$reply" ]; then
@@ -192,7 +192,9 @@ restore_one() {
       report restored "$target" off
       return 0
       ;;
-    global/* | airplane | governor/*) ;;
+    global/stay_on_while_plugged_in | airplane | governor/*) ;;
+    global/window_animation_scale | global/transition_animation_scale) ;;
+    global/animator_duration_scale) ;;
     *) return 0 ;;
   esac
   get "$target"

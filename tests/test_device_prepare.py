@@ -43,6 +43,7 @@ USUAL = {
     "animator_duration_scale": "null",  # stored, not missing; transition_... is missing
     "adb_enabled": "1",
 }
+FIXED = "set-fixed-performance-mode-enabled"
 PREPARED = {
     "global/stay_on_while_plugged_in": b"7",
     "global/window_animation_scale": b"0",
@@ -395,6 +396,36 @@ def test_a_script_that_is_hung_up_on_changes_nothing_more(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_a_change_that_comes_after_its_command_was_hung_up_on_is_put_back(
+    tmp_path: Path, shell: str
+) -> None:
+    """Android makes a change in a process of its own, whether or not somebody waits for it."""
+    phone = phone_with(tmp_path, shell)
+    before = phone.snapshot()
+    changes = {"settings": "put global stay_on_while_plugged_in 7", "cmd": f"power {FIXED} true"}
+    for name, words in changes.items():
+        tool = (phone.bin / name).read_text()
+        (phone.bin / f"late-{name}").write_text(tool)
+        (phone.bin / f"late-{name}").chmod(0o755)
+        hang_up = f"kill -HUP $(cat {tmp_path}/shell); touch {tmp_path}/late-{name}; exit 129"
+        phone.add_tool(name, f'if [ "$*" = "{words}" ]; then {hang_up}; fi; {tool}')
+    phone.add_tool("fsync", f"[ -f {tmp_path}/shell ] || echo $PPID >{tmp_path}/shell")
+    for one in (Preparation(stay_awake=True), Preparation(fixed_performance=True)):
+        (tmp_path / "shell").unlink(missing_ok=True)
+        left_behind(phone, one)
+        assert phone.snapshot() == before
+        assert saved(phone).exists()
+        for late in tmp_path.glob("late-*"):
+            late.unlink()
+            name = late.name.removeprefix("late-")
+            phone.run([late.name, *changes[name].split()], deadline_s=10)
+        assert phone.snapshot() != before
+        restore_leftovers(phone)
+        assert phone.snapshot() == before
+        assert not saved(phone).exists()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_change_that_can_not_be_read_back_is_put_back_all_the_same(
     tmp_path: Path, shell: str
 ) -> None:
@@ -463,6 +494,11 @@ def test_what_can_not_be_put_back_stays_for_the_next_time(tmp_path: Path) -> Non
     ]
     with pytest.raises(DeviceError, match="can't be put back: stay_on"):
         clean(phone)
+    with (
+        pytest.raises(DeviceError, match="can't be put back: stay_on"),
+        prepared(phone, Preparation(animations_off=True)),
+    ):
+        pass
     assert saved(phone).exists()
     (tmp_path / "refuse").unlink()
     assert restore_leftovers(phone) == ("stay_on_while_plugged_in: put back to '0'",)
@@ -487,7 +523,7 @@ def test_a_file_that_names_other_settings_than_ours_is_not_obeyed(tmp_path: Path
     before = phone.snapshot()
     phone.run(["mkdir", "-p", WORK_DIR], deadline_s=5)
     saved(phone).write_text(
-        "global/adb_enabled;id\tset\t1\t0\ngovernor/../../x\tset\ta\tb\nsecure/x\tset\ta\tb\n"
+        "global/adb_enabled;id\tset\t1\t0\nglobal/adb_enabled\tset\t1\t0\ngovernor/../../x\tset\ta\tb\nsecure/x\tset\ta\tb\n"
     )
     assert restore_leftovers(phone) == ()
     assert phone.snapshot() == before

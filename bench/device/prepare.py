@@ -65,17 +65,17 @@ def prepared(phone: Phone, preparation: Preparation, owner: str | None = None) -
 
     `owner` is the word of who holds the phone (lock.py). What the phone refuses is no error but
     stands in `refused`. Leftovers of a killed process are put back first. DeviceError when
-    another process that lives has prepared the phone, or when the phone is gone at the end; it
-    stays prepared then, see `restore_leftovers`.
+    another process that lives has prepared the phone, when leftovers can't be put back, or when
+    the phone is gone at the end; it stays prepared then, see `restore_leftovers`.
     """
     words, refused = _wanted(phone, preparation)
     if not words:
         yield Applied(refused=refused)
         return
-    restore_leftovers(phone)
+    said = restore_leftovers(phone)
     with nullcontext(owner) if owner else owned() as owner:
         try:
-            applied = _prepare(phone, owner, words)
+            applied = _prepare(phone, owner, words, said)
             applied.refused += refused
             yield applied
         except BaseException as error:
@@ -132,8 +132,7 @@ def clean(phone: Phone) -> tuple[str, ...]:
     said = restore_leftovers(phone)
     left = _saved(phone)
     if left is not None:
-        owner = parse_owner(left)
-        raise _busy(phone, owner) if life_of(owner) != "dead" else _stuck(phone, said)
+        raise _in_the_way(phone, left, said)
     try:
         return (*said, *_sentences(_clean(phone, "all"), "killed", "removed"))
     finally:
@@ -158,11 +157,11 @@ def _wanted(phone: Phone, preparation: Preparation) -> tuple[list[str], tuple[st
     return [*words, "airplane"], ()
 
 
-def _prepare(phone: Phone, owner: str, words: list[str]) -> Applied:
+def _prepare(phone: Phone, owner: str, words: list[str], restored: tuple[str, ...]) -> Applied:
     restore = _pushed(phone, "restore")
     said = _run(phone, "prepare", SAVED, _CPU, owner, restore, *words)
     if any(one.word == "busy" for one in said):
-        raise _busy(phone, parse_owner(_saved(phone) or ""))
+        raise _in_the_way(phone, _saved(phone) or "", restored)
     return Applied(_sentences(said, "changed"), _sentences(said, "refused"))
 
 
@@ -227,14 +226,14 @@ def _sentences(said: list[Said], *words: str) -> tuple[str, ...]:
     )
 
 
-def _busy(phone: Phone, owner: str | None) -> DeviceBusy:
-    return DeviceBusy(
-        f"{phone.serial!r} is prepared by {who(owner)}.",
-        next_step="Wait for it; if it runs no longer, `bench devices --restore`.",
-    )
-
-
-def _stuck(phone: Phone, said: tuple[str, ...]) -> DeviceError:
+def _in_the_way(phone: Phone, saved: str, said: tuple[str, ...]) -> DeviceError:
+    """Old values that are still on the phone: somebody's who lives, or of no use."""
+    owner = parse_owner(saved)
+    if life_of(owner) != "dead":
+        return DeviceBusy(
+            f"{phone.serial!r} is prepared by {who(owner)}.",
+            next_step="Wait for it; if it runs no longer, `bench devices --restore`.",
+        )
     return DeviceError(
         f"Settings of {phone.serial!r} can't be put back: {'; '.join(said)}.",
         next_step=f"Put them back by hand, then remove {SAVED}.",
