@@ -13,6 +13,7 @@ import pytest
 import bench
 from bench.errors import StoreError, UsageError
 from bench.records import Check, Config, OpTime, Trial
+from bench.report.collect import collect
 from bench.store import read_trials
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
@@ -26,6 +27,7 @@ HOSTILE = (
     "_hidden",
     "phone \u202e]lautriv[ \u2066",
     "line\nend\x00\x1b[31m\ud800",
+    "no character of XML \uffff\ufffe",
     "&lt;b&gt;&#x3c;",
     "N" * 10_000,
 )
@@ -232,6 +234,20 @@ def test_trials_of_a_minute_and_more_are_shown_over_time(tmp_path: Path) -> None
     trials = [made.trial(PHONE, made.MOBILENETS[0], samples_us=samples)]
     page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials))
     assert "plot-sustained" in page.values("id")
+
+
+def test_a_plan_that_identical_phones_share_is_done_when_each_trial_is(tmp_path: Path) -> None:
+    twins = [made.phone(f"TWIN{n}") for n in range(2)]
+    other = made.phone("OTHER", model="Acme Two")
+    nets = made.MOBILENETS[:2]
+    shared = [made.trial(twins[n], net, index=n, shared_by=2) for n, net in enumerate(nets)]
+    trials = [*made.grid([other], nets), *shared]
+    for shard, left in ((True, 0), (False, 2)):
+        run = made.write_run(
+            tmp_path, [other, *twins], nets, trials, shard=shard, name=f"twins{shard}"
+        )
+        assert collect(run).planned - 4 == left
+        assert ("planned, not done" in report(run).text) == (left > 0)
 
 
 def test_no_ok_trial_makes_a_report_of_failures(tmp_path: Path) -> None:

@@ -39,7 +39,16 @@ from bench.engine.events import (
 )
 from bench.engine.prepare import Connect
 from bench.errors import BenchError, DeviceBusy, DeviceError, DeviceFull, DeviceLost
-from bench.records import Device, Doubt, Model, Plan, PlannedTrial, device_id, trial_key
+from bench.records import (
+    Device,
+    Doubt,
+    Model,
+    Plan,
+    PlannedTrial,
+    device_id,
+    sharers,
+    trial_key,
+)
 from bench.trial import Ended, Gate, Passes, Station, run_trial
 from bench.trial.passes import LATENCY_ALONE
 
@@ -72,15 +81,10 @@ def shares_of(
 
     Also phones of the run that are not present now count for what they did in it.
     """
-    groups: dict[object, list[str]] = {}
-    for number, device in enumerate(devices):
-        known = plan.shard and device.fingerprint
-        identical = (device.fingerprint, device.model) if known else number
-        groups.setdefault(identical, []).append(device_id(device))
     total = len(plan.trials)
     return tuple(
         Share(tuple(ids), total, total - len(_left(ids, plan, done)))
-        for ids in groups.values()
+        for ids in sharers(plan, devices)
         if not set(ids).isdisjoint(present)
     )
 

@@ -18,7 +18,8 @@ _TURNING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
     """A foreign string, bounded and harmless to the text around it.
 
-    Line ends become spaces; other control characters and directional marks become U+FFFD.
+    Line ends become spaces; other control characters, directional marks and what XML forbids
+    become U+FFFD.
     What is beyond the limit is cut from the middle, where names differ least.
     """
     rough = text if len(text) <= limit else _shortened(text, limit)
@@ -33,4 +34,4 @@ def _shortened(text: str, limit: int) -> str:
 
 
 def _is_control(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cs")
+    return unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff"

@@ -27,6 +27,7 @@ from bench.records.plan import (
     PlannedTrial,
     Precision,
     RunnerName,
+    sharers,
     trial_key,
 )
 from bench.records.trial import (
@@ -88,6 +89,7 @@ __all__ = [
     "device_title",
     "device_titles",
     "encode",
+    "sharers",
     "to_plain",
     "trial_key",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Literal
 
 from bench.records.base import SCHEMA, Record, require
+from bench.records.device import Device, device_id
 
 Delegate = Literal["xnnpack", "none", "gpu", "nnapi", "npu"]
 RunnerName = Literal["bench-runner", "benchmark_model"]
@@ -95,6 +97,19 @@ class Plan(Record, frozen=True, kw_only=True):
     devices: tuple[str, ...]  # ids, see device_id
     versions: dict[str, str] = {}
     host: dict[str, str] = {}
+
+
+def sharers(plan: Plan, devices: Iterable[Device]) -> list[list[str]]:
+    """The ids of those that do a plan together: each by itself, or all of one build of one model.
+
+    Each of these groups does every trial of the plan once.
+    """
+    groups: dict[object, list[str]] = {}
+    for number, device in enumerate(devices):
+        known = plan.shard and device.fingerprint
+        identical = (device.fingerprint, device.model) if known else number
+        groups.setdefault(identical, []).append(device_id(device))
+    return list(groups.values())
 
 
 def trial_key(device: str, planned: PlannedTrial) -> str:

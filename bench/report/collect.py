@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from bench.frame.cells import Cell, Done, pool_cells
 from bench.frame.trials import AnyPath, earlier_tries, read_runs
-from bench.records import Config, Device, Trial, device_id
+from bench.records import Config, Device, Trial, device_id, sharers
 from bench.report import text
 from bench.store import Run
 
@@ -39,7 +39,7 @@ class Collection(NamedTuple):
     @property
     def planned(self) -> int:
         """Trials that the runs set out to do."""
-        return sum(len(run.plan.trials) * len(run.plan.devices) for run in self.runs)
+        return sum(len(run.plan.trials) * _doers(run) for run in self.runs)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -101,6 +101,13 @@ def mixed(collection: Collection) -> list[str]:
         if len(builds) > 1:
             found.append(f"{len(builds)} builds of Android on {title}")
     return [text.clean(what, text.PROSE_LIMIT) for what in found]
+
+
+def _doers(run: Run) -> int:
+    """How many do a run's plan: phones, or groups of identical ones that share it."""
+    by_id = {device_id(device): device for device in run.devices.values()}
+    known = [by_id[one] for one in run.plan.devices if one in by_id]
+    return len(sharers(run.plan, known)) + len(run.plan.devices) - len(known)
 
 
 def _binary(version: str | None, abi: str, sha256: str) -> str:

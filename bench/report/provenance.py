@@ -46,7 +46,8 @@ def _run(run: Run) -> Iterator[tuple[str, str]]:
     yield "run", text.clean(f"{run.path.parent.name}/{run.path.name}", 120)
     yield "planned", text.moment(plan.created_at)
     trials, devices = len(plan.trials), len(plan.devices)
-    yield "asked", f"{text.counted(trials, 'trial')} on {text.counted(devices, 'device')}"
+    shared = ", identical ones sharing them" if plan.shard else ""
+    yield "asked", f"{text.counted(trials, 'trial')} on {text.counted(devices, 'device')}{shared}"
     yield "order", f"{text.counted(plan.repetitions, 'repetition')}, by seed {plan.seed}"
     yield (
         "precision",
