@@ -6,6 +6,8 @@ everything else; .ci/run installs one. axe-core comes with the package axe-core-
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +19,7 @@ from chromium import Chromium
 
 import bench
 from bench.records import Config
+from bench.report.compared import plain
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
 FIRST = "#table tbody tr:not([hidden]):not(.level) th"
@@ -147,15 +150,81 @@ def test_the_table_copies_as_csv_and_markdown_without_formulas(
     browser.open(page)
     browser.click("#controls > button:nth-of-type(1)")
     browser.wait_for("document.querySelector('output').textContent.endsWith('copied as CSV')")
-    csv = browser.run("navigator.clipboard.readText()")
-    assert "mobilenet_v1_1.00_224_float32" in csv
-    assert "Virtual Flagship [virtual]" in csv
-    assert "\n'=1+1" in csv.replace('"', "")
+    told = browser.run("navigator.clipboard.readText()")
+    assert "mobilenet_v1_1.00_224_float32" in told
+    assert "Virtual Flagship [virtual]" in told
+    assert "\n'=1+1" in told.replace('"', "")
     browser.click("#controls > button:nth-of-type(2)")
     browser.wait_for("document.querySelector('output').textContent.endsWith('as Markdown')")
     lines = browser.run("navigator.clipboard.readText()").splitlines()
     assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
     assert any("\\<script\\>" in line for line in lines)
+
+
+def copied(browser: Chromium, form: str) -> str:
+    button = {"CSV": 1, "Markdown": 2}[form]
+    browser.click(f"#controls > button:nth-of-type({button})")
+    browser.wait_for(f"document.querySelector('output').textContent.endsWith('as {form}')")
+    text: str = browser.run("navigator.clipboard.readText()")
+    return text
+
+
+def test_a_copy_keeps_intervals_and_doubts(browser: Chromium, every_pass: Path) -> None:
+    browser.open(every_pass)
+    head, row = csv.reader(io.StringIO(copied(browser, "CSV")))
+    told = dict(zip(head, row, strict=True))
+    assert len(told) == len(head)
+    shown = "document.querySelector('[data-key=energy-1]').cellIndex"
+    energy = browser.run(f"document.querySelector('tbody td:nth-child(' + ({shown} + 1) + ')')"
+                         ".querySelector('small').textContent")  # fmt: skip
+    assert "–" in energy
+    assert told["Energy, mJ, Virtual Flagship [virtual], 95 % interval"] == energy
+    assert told["Median latency, ms, Acme One, doubts"] == "throttled"
+    assert "; throttled)" in copied(browser, "Markdown")
+
+
+def test_what_a_tool_reported_is_copied_as_a_mean(browser: Chromium, tmp_path: Path) -> None:
+    net = made.MOBILENETS[0]
+    run = made.write_run(tmp_path, [PHONE], [net], [made.reported(PHONE, net)])
+    browser.open(bench.render_report(run))
+    head, row = csv.reader(io.StringIO(copied(browser, "CSV")))
+    told = dict(zip(head, row, strict=True))
+    assert told["Median latency, ms, Acme One, 95 % interval"] == ""
+    assert told["Median latency, ms, Acme One, doubts"].startswith("mean of 50")
+    assert "12.00 (mean of 50 as reported" in copied(browser, "Markdown")
+
+
+def test_a_copied_name_calls_nobody(browser: Chromium, tmp_path: Path) -> None:
+    net = made.model("@somebody #1 &copy; www.a.b")
+    run = made.write_run(tmp_path, [PHONE], [net], made.grid([PHONE], [net]))
+    browser.open(bench.render_report(run))
+    assert plain(net.name) in copied(browser, "Markdown")
+
+
+def test_what_is_missing_sorts_last_either_way(browser: Chromium, tmp_path: Path) -> None:
+    nets = [made.model(f"net{n}", quantization=q) for n, q in enumerate((None, "int8", "float32"))]
+    trials = [*made.grid([PHONE], nets[1:]), made.failed(PHONE, nets[0])]
+    run = made.write_run(tmp_path, [PHONE], nets, trials)
+    browser.open(bench.render_report(run))
+    last = f"[...document.querySelectorAll('{FIRST}')].at(-1).innerText"
+    for key in ("quantization", "median-0"):
+        for _ in range(2):
+            browser.click(f"[data-key='{key}'] button")
+            assert browser.run(last) == "net0"
+
+
+def test_a_chosen_device_leaves_the_rows_that_were_asked_of_it(
+    browser: Chromium, tmp_path: Path
+) -> None:
+    nets = made.MOBILENETS[:3]
+    trials = [*made.grid([PHONE], nets[:2]), made.failed(VIRTUAL, nets[1]),
+              *made.grid([VIRTUAL], nets[2:])]  # fmt: skip
+    browser.open(bench.render_report(made.write_run(tmp_path, [PHONE, VIRTUAL], nets, trials)))
+    chosen = "(s => { s.value = '%s'; s.dispatchEvent(new Event('change')) })"
+    select = "(document.querySelector('[data-control=device]'))"
+    for device, rows in (("0", 2), ("1", 2), ("", 3)):
+        browser.run(chosen % device + select)
+        assert browser.run(COUNT) == rows
 
 
 def test_a_cell_leads_to_its_trials(browser: Chromium, page: Path) -> None:

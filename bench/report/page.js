@@ -78,6 +78,7 @@ function element(tag, properties, ...children) {
   return made;
 }
 
+const NONE = "–"; // stands where nothing was told
 const BATCH = 50; // rows that are laid out at once: more than a screen holds
 
 class Comparison {
@@ -221,9 +222,9 @@ class Comparison {
     const keyed = this.rows.map((entry, n) => ({ entry, number: numbers[n], words: numeric ? "" : shown(cells[n]) }));
     const collator = new Intl.Collator("en", { numeric: true });
     keyed.sort((a, b) => {
-      if (!numeric) return direction * collator.compare(a.words, b.words);
-      if (Number.isNaN(a.number) || Number.isNaN(b.number)) return Number.isNaN(a.number) - Number.isNaN(b.number);
-      return direction * (a.number - b.number);
+      const [missesA, missesB] = [a, b].map((one) => (numeric ? Number.isNaN(one.number) : one.words === NONE));
+      if (missesA || missesB) return missesA - missesB; // last, whichever way
+      return direction * (numeric ? a.number - b.number : collator.compare(a.words, b.words));
     });
     return keyed.map((key) => key.entry);
   }
@@ -240,7 +241,8 @@ class Comparison {
   }
 
   matches(row, facet, wanted) {
-    if (facet === "name") return row.cells[0].textContent.toLowerCase().includes(wanted.toLowerCase());
+    if (facet === "name") return whole(row.cells[0]).toLowerCase().includes(wanted.toLowerCase());
+    if (facet === "device") return shown(row.cells[this.columnsOf(Number(wanted))[0]]) !== NONE;
     return row.getAttribute(`data-${facet}`) === wanted;
   }
 
@@ -307,9 +309,10 @@ class Comparison {
     box.hidden = false;
   }
 
-  // A device is columns, not rows: choosing one hides those of the others.
+  // A device is columns: choosing one hides those of the others, and rows that were not asked of it.
   deviceFilter() {
     const select = element("select", { onchange: () => {
+      this.filter("device", select.value);
       this.groups.forEach((_, n) => this.hide(this.columnsOf(n), "other device", select.value !== "" && Number(select.value) !== n));
     } }, element("option", { value: "" }, "all"), ...this.groups.map((group, n) => element("option", { value: n }, group.textContent.trim())));
     select.dataset.control = "device";
@@ -364,26 +367,28 @@ class Comparison {
     return label(this.heads[column]) + (group < 0 ? "" : `, ${this.groups[group].textContent.trim()}`);
   }
 
-  // One column of the table can be two of the file: a median and its interval.
+  // One column of the table can be several of the file: a median, its interval and its doubts.
   csv(columns, rows) {
     const fields = columns.flatMap((column) => {
       const title = this.title(column);
       const key = this.heads[column].dataset.key;
-      const value = { title, read: (row) => figure(row.cells[column]) };
-      if (key.startsWith("median")) return [value, { title: `${title}, 95 % interval`, read: (row) => detail(row.cells[column]) }];
-      if (key === "error" || key === "measured") return [value, { title: `${title}, source`, read: (row) => words(row.cells[column].title) }];
-      return [value];
+      const found = [{ title, read: (cell) => figure(cell) }];
+      if (/^(median|energy)-/.test(key)) found.push({ title: `${title}, 95 % interval`, read: (cell) => detail(cell).match(/.*\d–\d.*/)?.[0] ?? "" });
+      if (key === "error" || key === "measured") found.push({ title: `${title}, source`, read: (cell) => words(cell.title) });
+      if (this.rows.some(({ row }) => care(row.cells[column]))) found.push({ title: `${title}, doubts`, read: (cell) => words(care(cell)) });
+      return found.map(({ title, read }) => ({ title, read: (row) => read(row.cells[column]) }));
     });
     const lines = [fields.map((field) => words(field.title)), ...rows.map((row) => fields.map((field) => field.read(row)))];
-    const quoted = (value) => (/[",;\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
+    const quoted = (value) => (/[",;\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value);
     return lines.map((line) => line.map(quoted).join(",") + "\r\n").join("");
   }
 
   markdown(columns, rows) {
     const line = (values) => `| ${values.join(" | ")} |\n`;
     const told = (cell) => {
-      const interval = detail(cell);
-      const text = plain(shown(cell)) + (interval && !interval.startsWith("[") ? ` (${plain(interval)})` : "");
+      const parts = [detail(cell), care(cell)].filter((part, n, both) => part && !part.startsWith("[") && !(n === 0 && both[1].startsWith(part)));
+      const beside = parts.map(plain).join("; ");
+      const text = plain(shown(cell)) + (beside && ` (${beside})`);
       return cell.classList.contains("best") ? `**${text}**` : text;
     };
     const ruler = columns.map((column) => (this.heads[column].classList.contains("words") ? "---" : "---:"));
@@ -424,17 +429,28 @@ function detail(cell) {
   return cell.querySelector("small")?.textContent ?? "";
 }
 
+// Reasons for care, in words.
+function care(cell) {
+  return cell.querySelector(".flag .unseen")?.textContent.trim() ?? "";
+}
+
+// A model's name, also what the table cuts of it.
+function whole(cell) {
+  return `${shown(cell)} ${cell.title}`;
+}
+
 function figure(cell) {
-  return cell.dataset.number === undefined ? words(shown(cell)) : shown(cell).replaceAll(",", "").replace("−", "-");
+  return cell.dataset.number === undefined ? words(shown(cell)) : shown(cell).replaceAll(",", "").replace("−", "-").replace("+", "");
 }
 
 // A name that begins like a formula would be one in a spreadsheet.
 function words(text) {
-  return /^[=+\-@\t]/.test(text) ? `'${text}` : text === "–" ? "" : text;
+  return /^\s*[=+\-@]/.test(text) ? `'${text}` : text === NONE ? "" : text;
 }
 
+// A forge looks for names and numbers after Markdown is done; nothing of width stops it.
 function plain(text) {
-  return text.replace(/[\\`*_{}[\]<>()#|~$]/g, "\\$&");
+  return text.replace(/[\\`*_{}[\]<>()#|~$&@:]/g, "\\$&").replace(/([@#]|\bwww)(?=[\p{L}\p{N}_.])/giu, "$1\u2060");
 }
 
 async function toClipboard(text) {
