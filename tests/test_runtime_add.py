@@ -272,6 +272,14 @@ def test_a_library_that_stands_twice_in_a_package_is_refused(tmp_path: Path) -> 
         runtime.add(path)
 
 
+def test_a_name_in_no_writing_is_damage(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"jni/x86/libLiteRt.so": tiny_elf("x86"), "\N{OHM SIGN}": b"x"})
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace("\N{OHM SIGN}".encode(), b"\xff\xfe\xfd"))
+    with pytest.raises(UsageError, match="is damaged"):
+        runtime.add(path)
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -1,5 +1,7 @@
 """A vendor's NPU libraries: kept together, checked, pushed as a folder, named to the tool."""
 
+import os
+
 import pytest
 from tiny_elf import tiny_elf
 
@@ -52,6 +54,12 @@ def test_what_no_phone_could_use_is_refused_by_name(tmp_path, files, message):
     with pytest.raises(UsageError, match=message):
         runtime.add_npu(paths)
     assert runtime.npu_libraries("arm64-v8a") == ()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "libQnnHtp.so")
+    with pytest.raises(UsageError, match="is not a file"):
+        runtime.add_npu([tmp_path / "libQnnHtp.so"])
 
 
 def test_without_a_vendors_library_the_npu_is_skipped_with_the_command_that_adds_it():

@@ -79,6 +79,8 @@ def _content(path: Path) -> tuple[bytes, str]:
     if not _NAME.fullmatch(path.name):
         raise UsageError(f"{path.name!r} is no library's name: lib….so is.")
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise UsageError(f"{str(path)!r} is not a file.")
         if path.stat().st_size > MAX_BYTES:
             raise UsageError(f"{str(path)!r} is too large for a library.")
         content = path.read_bytes()

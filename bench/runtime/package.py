@@ -32,7 +32,7 @@ def libraries_in(path: Path) -> Iterator[tuple[str, str | None, str | None, byte
     try:
         with zipfile.ZipFile(path) as archive:
             yield from _libraries(archive, path)
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError) as error:
         raise UsageError(f"{str(path)!r} is damaged: {error}.") from error
     except (NotImplementedError, RuntimeError) as error:  # packed in a strange way, or encrypted
         raise UsageError(f"{str(path)!r} can't be unpacked: {error}.") from error
