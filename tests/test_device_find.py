@@ -15,7 +15,14 @@ from pathlib import Path
 import pytest
 from fake_adb import LIST, SERIAL, FakeAdb, Peer, block
 
-from bench.device import connect, default_server, list_phones, private_server, usable_phones
+from bench.device import (
+    connect,
+    default_server,
+    list_phones,
+    parse_server,
+    private_server,
+    usable_phones,
+)
 from bench.device.server import AdbServer, adb_binary
 from bench.errors import DeviceError
 
@@ -102,6 +109,23 @@ def test_connecting_to_where_no_phone_is_raises_what_adb_only_says() -> None:
     fake = FakeAdb(answers={"host:connect:127.0.0.1:1": b"OKAY" + block(reply)})
     with fake.running() as adb, pytest.raises(DeviceError, match=re.escape(reply)):
         adb.server.connect_tcp("127.0.0.1:1")
+
+
+@pytest.mark.parametrize("host", ["lab..local", "x" * 64])
+def test_a_name_of_no_computer_is_an_error_as_any_other(host: str) -> None:
+    server = AdbServer(host, 5037)
+    with pytest.raises(DeviceError, match="No adb server answers at"):
+        list_phones(server)
+    assert not server.is_up()
+
+
+def test_a_server_is_reached_by_its_ipv6_address() -> None:
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listener:
+        assert parse_server(f"[::1]:{listener.getsockname()[1]}").is_up()
 
 
 def test_a_named_adb_that_can_not_be_run_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

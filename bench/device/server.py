@@ -17,7 +17,15 @@ from pathlib import Path
 from bench.device.parse.devices import Listed, parse_devices
 from bench.device.parse.text import printable
 from bench.device.trouble import trouble
-from bench.device.wire import Refused, Wire, WireAborted, WireEnded, WireGarbage, WireTimeout
+from bench.device.wire import (
+    Refused,
+    Wire,
+    WireAborted,
+    WireEnded,
+    WireGarbage,
+    WireTimeout,
+    dial,
+)
 from bench.errors import DeviceError, UsageError
 
 _QUERY_S = 10.0
@@ -62,7 +70,7 @@ class AdbServer:
 
     def is_up(self) -> bool:
         try:
-            socket.create_connection((self.host, self.port), timeout=2).close()
+            dial(self.host, self.port, 2).close()
         except OSError:
             return False
         return True

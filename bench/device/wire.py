@@ -48,7 +48,7 @@ class Wire:
     @classmethod
     def open(cls, host: str, port: int, deadline: float) -> Wire:
         try:
-            sock = socket.create_connection((host, port), timeout=_left(deadline))
+            sock = dial(host, port, _left(deadline))
         except TimeoutError as error:
             raise WireTimeout from error
         except OSError as error:
@@ -178,6 +178,15 @@ class Wire:
 
     def _ended(self, reason: object) -> WireEnded | WireAborted:
         return WireAborted() if self._aborted else WireEnded(str(reason))
+
+
+def dial(host: str, port: int, timeout_s: float) -> socket.socket:
+    """A connection to an address as users write it, [::1] too; OSError when there is none."""
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        return socket.create_connection((bare, port), timeout=timeout_s)
+    except UnicodeError as error:
+        raise OSError(f"{host!r} is no name of a computer") from error
 
 
 def _left(deadline: float) -> float:
