@@ -117,6 +117,10 @@ def test_fewer_than_six_samples_have_no_interval():
     assert stats.half_width_share([1.0] * 5) is None
 
 
+def test_what_never_ended_leaves_the_median_of_the_others():
+    assert stats.median([3.0, math.inf, 1.0, 2.0, math.inf]) == 3.0
+
+
 def test_no_samples_is_an_error_not_a_zero():
     with pytest.raises(ValueError, match="no samples"):
         stats.median([])

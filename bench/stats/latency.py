@@ -63,8 +63,9 @@ def percentile(samples: Sequence[float], percent: float) -> float:
     ordered = sorted(samples)
     position = (len(ordered) - 1) * percent / 100
     below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    if position == below:  # also where the next one is infinite
+        return ordered[below]
+    return ordered[below] + (ordered[below + 1] - ordered[below]) * (position - below)
 
 
 def median_ranks(count: int, tau: float = 1.0) -> tuple[int, int] | None:
