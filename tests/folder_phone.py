@@ -146,9 +146,7 @@ class FolderPhone:
         assert remote == WORK_DIR or remote.startswith(f"{WORK_DIR}/")
         return Path(remote.replace(WORK_DIR, str(self.work)))
 
-    def run(
-        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, deadline_s: float) -> Finished:
         self.runs.append(argv)
         here = [argument.replace(WORK_DIR, str(self.work)) for argument in argv]
         if self.cpu.is_dir():
@@ -156,7 +154,7 @@ class FolderPhone:
         started = time.monotonic()
         done = subprocess.run(
             here,
-            input=stdin or b"",
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=deadline_s,
             env={"PATH": str(self.bin)},

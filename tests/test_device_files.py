@@ -159,6 +159,7 @@ def test_a_pull_brings_the_whole_file(tmp_path: Path) -> None:
         (data(b"half"), DeviceLost, "was lost"),
         (b"FAIL\x19\0\0\0No such file or directory", DeviceError, "No such file"),
         (b"DATA\xff\xff\xff\xff", DeviceError, "not adb"),
+        (b"DATA\0\0\0\0" * 9, DeviceError, "not adb"),  # would never come to an end
         (b"DENT\0\0\0\0", DeviceError, "not adb"),
         (b"", DeviceLost, "was lost"),
     ],
@@ -240,6 +241,13 @@ def test_a_push_that_is_cut_is_never_taken_for_the_file(phone: FolderPhone, loca
     assert not phone.here(REMOTE).exists()
     phone.on_push = lambda path: None
     assert ensure(phone, local, SHA256, REMOTE) == len(CONTENT)
+
+
+def test_a_file_that_went_away_on_the_host_is_an_error_that_names_it(
+    phone: FolderPhone, tmp_path: Path
+) -> None:
+    with pytest.raises(BenchError, match=r"Can't read '.*gone\.tflite': No such file"):
+        ensure(phone, tmp_path / "gone.tflite", SHA256, REMOTE)
 
 
 def test_a_file_that_changed_on_the_host_is_blamed_on_the_host(

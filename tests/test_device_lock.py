@@ -39,15 +39,13 @@ class ClockedPhone(FolderPhone):
         (self.root / "boot").write_text("second-boot\n")
         self.up(seconds)
 
-    def run(
-        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, deadline_s: float) -> Finished:
         places = {
             "/proc/uptime": str(self.root / "uptime"),
             "/proc/sys/kernel/random/boot_id": str(self.root / "boot"),
         }
         here = [places.get(word, word) for word in argv]
-        return super().run(here, deadline_s=deadline_s, stdin=stdin)
+        return super().run(here, deadline_s=deadline_s)
 
     @property
     def lock(self) -> Path:

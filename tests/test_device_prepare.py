@@ -238,10 +238,8 @@ class Dying(FolderPhone):
         self.after = False
         self.done = 0
 
-    def run(
-        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
-    ) -> Finished:
-        return self._do(lambda: FolderPhone.run(self, argv, deadline_s=deadline_s, stdin=stdin))
+    def run(self, argv: Sequence[str], *, deadline_s: float) -> Finished:
+        return self._do(lambda: FolderPhone.run(self, argv, deadline_s=deadline_s))
 
     def push(self, local: Path, remote: str, *, mode: int = 0o644) -> int:
         return self._do(lambda: FolderPhone.push(self, local, remote, mode=mode))

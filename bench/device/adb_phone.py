@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
-import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -66,9 +65,7 @@ class AdbPhone:
     def serial(self) -> str:
         return self._serial
 
-    def run(
-        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
-    ) -> Finished:
+    def run(self, argv: Sequence[str], *, deadline_s: float) -> Finished:
         """Run one program to its end; after `deadline_s` in all it is killed instead.
 
         Whatever else ends the wait early, also Ctrl-C, kills the program on the phone too.
@@ -76,7 +73,7 @@ class AdbPhone:
         started = time.monotonic()
         output = shell.Output()
         try:
-            exit_code = self._run(argv, stdin, started + deadline_s, output)
+            exit_code = self._run(argv, started + deadline_s, output)
         except WireEnded as error:
             raise self._lost(f"while it ran {_program(argv)}", error) from error
         except Refused as error:
@@ -131,7 +128,8 @@ class AdbPhone:
         except OSError as error:
             raise BenchError(f"Can't write {str(local)!r}: {error.strerror}.") from error
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
         return received
 
     def interrupt(self) -> None:
@@ -153,25 +151,21 @@ class AdbPhone:
             patience=self._patience,
         )
 
-    def _run(
-        self, argv: Sequence[str], stdin: bytes | None, deadline: float, output: shell.Output
-    ) -> int:
+    def _run(self, argv: Sequence[str], deadline: float, output: shell.Output) -> int:
         nonce = f"bench-{secrets.token_hex(8)}"
-        opening = min(deadline, time.monotonic() + self._patience.open_s)
-        if "shell_v2" in self.features:
-            with self._wire(opening) as wire:
-                return shell.run_v2(wire, argv, stdin or b"", nonce, output, deadline)
-        with self._stdin_file(stdin, nonce) as path, self._wire(opening) as wire:
-            return shell.run_v1(wire, argv, path, nonce, output, deadline)
+        run = shell.run_v2 if "shell_v2" in self.features else shell.run_v1
+        with self._wire(min(deadline, time.monotonic() + self._patience.open_s)) as wire:
+            return run(wire, argv, nonce, output, deadline)
 
     @contextlib.contextmanager
     def _wire(self, deadline: float, *, cleaning: bool = False) -> Iterator[Wire]:
         """A connection to the phone itself, closed at the end."""
         with Wire.open(*self._address, deadline) as wire:
             with self._lock:
-                if self._given_up and not cleaning:
-                    raise WireAborted
-                self._open.add(wire)
+                if not cleaning:  # what cleans up is short, and not to be interrupted
+                    if self._given_up:
+                        raise WireAborted
+                    self._open.add(wire)
             try:
                 try:
                     wire.request(f"host:transport:{self._adb_serial}")
@@ -181,22 +175,6 @@ class AdbPhone:
             finally:
                 with self._lock:
                     self._open.discard(wire)
-
-    @contextlib.contextmanager
-    def _stdin_file(self, stdin: bytes | None, nonce: str) -> Iterator[str | None]:
-        """The input of a command on a phone that can't be told where a stream ends."""
-        if stdin is None:
-            yield None
-            return
-        remote = f"{WORK_DIR}/{nonce}"
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(stdin)
-            file.flush()
-            self.push(Path(file.name), remote)
-        try:
-            yield remote
-        finally:
-            self._try(f"rm -f {remote}")
 
     def _kill(self, output: shell.Output) -> bool:
         """Kill a program and what it started; False when the phone does not even answer."""
@@ -277,11 +255,10 @@ class AdbPhone:
 @contextlib.contextmanager
 def _reading(local: Path) -> Iterator[FileIO]:
     try:
-        file = FileIO(local)
+        with FileIO(local) as file:
+            yield file
     except OSError as error:
         raise BenchError(f"Can't read {str(local)!r}: {error.strerror}.") from error
-    with file:
-        yield file
 
 
 def _program(argv: Sequence[str]) -> str:

@@ -51,11 +51,14 @@ def ensure(phone: Phone, local: Path, sha256: str, remote: str, mode: int = 0o64
     _check_remote(remote)
     if phone.verified.get(remote) == sha256:
         return 0
-    hash_s = _SCRIPT_S + local.stat().st_size / _HASH_BYTES_PER_S
-    look = _script(phone, _LOOK + _HASH, [remote, f"{mode:o}"], hash_s)
     pushed = 0
-    if not _is_content(phone, look.stdout, remote, local, sha256):
-        pushed = _push(phone, local, sha256, remote, mode, hash_s)
+    try:
+        hash_s = _SCRIPT_S + local.stat().st_size / _HASH_BYTES_PER_S
+        look = _script(phone, _LOOK + _HASH, [remote, f"{mode:o}"], hash_s)
+        if not _is_content(phone, look.stdout, remote, local, sha256):
+            pushed = _push(phone, local, sha256, remote, mode, hash_s)
+    except OSError as error:  # of a file here that went away meanwhile
+        raise BenchError(f"Can't read {str(local)!r}: {error.strerror}.") from error
     phone.verified[remote] = sha256
     return pushed
 

@@ -48,10 +48,8 @@ class Phone(Protocol):
         """Files that were seen on the phone over this connection: SHA-256 by path."""
         ...
 
-    def run(
-        self, argv: Sequence[str], *, deadline_s: float, stdin: bytes | None = None
-    ) -> Finished:
-        """Run one program to its end; after `deadline_s` in all it is killed instead."""
+    def run(self, argv: Sequence[str], *, deadline_s: float) -> Finished:
+        """Run one program, with nothing to read, to its end; killed after `deadline_s` in all."""
         ...
 
     def push(self, local: Path, remote: str, *, mode: int = 0o644) -> int:

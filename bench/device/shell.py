@@ -7,6 +7,7 @@ connection does not: adbd's hang-up reaches the shell only, and may be ignored.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Sequence
@@ -17,8 +18,8 @@ from bench.device.wire import Wire, WireAborted, WireEnded, WireGarbage
 # Larger than any honest output: a million samples are about 10 MB of JSON.
 MAX_OUTPUT_BYTES = 64 << 20
 
-_STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
-_STDIN_PART = 32 << 10
+_STDOUT, _STDERR, _EXIT = 1, 2, 3
+_CLOSE_STDIN = b"\4\0\0\0\0"
 
 
 class TooMuchOutput(Exception):
@@ -49,40 +50,26 @@ def quoted(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def run_v2(
-    wire: Wire, argv: Sequence[str], stdin: bytes, nonce: str, output: Output, deadline: float
-) -> int:
+def run_v2(wire: Wire, argv: Sequence[str], nonce: str, output: Output, deadline: float) -> int:
     """Run a command where the phone has shell_v2; its exit code. `output` fills as it comes."""
     wire.request(f"shell,v2,raw:echo {nonce} $$ $$ >&2;exec {quoted(argv)}")
     wire.deadline = deadline
     packets = _Packets()
-    to_send = memoryview(_stdin_packets(stdin))
+    with contextlib.suppress(
+        WireEnded, WireAborted
+    ):  # what came before the end is still to be read
+        wire.send_all(_CLOSE_STDIN)
     while output.exit_code is None:
-        readable, writable = wire.wait(writable=bool(to_send))
-        if writable:
-            try:
-                to_send = to_send[wire.send_some(to_send) :]
-            except (WireEnded, WireAborted):
-                to_send = to_send[:0]  # what came before the end is still to be read
-        if readable:
-            packets.feed(wire.receive(256 << 10), output)
-            if output.pid is None and _take_pid(output, output.stderr, nonce):
-                del output.stderr[: output.stderr.index(b"\n") + 1]
-            output.check_size()
+        packets.feed(wire.receive(256 << 10), output)
+        if output.pid is None and _take_pid(output, output.stderr, nonce):
+            del output.stderr[: output.stderr.index(b"\n") + 1]
+        output.check_size()
     return output.exit_code
 
 
-def run_v1(
-    wire: Wire,
-    argv: Sequence[str],
-    stdin_path: str | None,
-    nonce: str,
-    output: Output,
-    deadline: float,
-) -> int:
+def run_v1(wire: Wire, argv: Sequence[str], nonce: str, output: Output, deadline: float) -> int:
     """Run a command on a phone without shell_v2: one stream, the exit code by a marker."""
-    source = "/dev/null" if stdin_path is None else shlex.quote(stdin_path)
-    inner = f"sh -c 'echo {nonce} $$ $PPID;exec \"$@\"' sh {quoted(argv)} <{source}"
+    inner = f"sh -c 'echo {nonce} $$ $PPID;exec \"$@\"' sh {quoted(argv)} </dev/null"
     wire.request(f"shell:{inner};echo {nonce} $?")
     wire.deadline = deadline
     while True:
@@ -118,12 +105,6 @@ def _take_pid(output: Output, stream: bytearray, nonce: str) -> bool:
         return False
     output.pid, output.group = int(match[1]), int(match[2])
     return True
-
-
-def _stdin_packets(stdin: bytes) -> bytes:
-    parts = [stdin[at : at + _STDIN_PART] for at in range(0, len(stdin), _STDIN_PART)]
-    packets = [bytes([_STDIN]) + len(part).to_bytes(4, "little") + part for part in parts]
-    return b"".join([*packets, bytes([_CLOSE_STDIN, 0, 0, 0, 0])])
 
 
 class _Packets:

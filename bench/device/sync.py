@@ -32,8 +32,8 @@ def push(wire: Wire, local: FileIO, remote: str, mode: int, silence_s: float) ->
     while size := _fill(local, buffer):
         _send_listening(wire, buffer[:size], silence_s)
         sent += size - 8 * -(-size // (8 + _PART))
-    wire.extend(silence_s)
-    wire.send_all(b"DONE" + int(time.time()).to_bytes(4, "little"))
+    done = b"DONE" + (int(time.time()) & 0xFFFFFFFF).to_bytes(4, "little")
+    _send_listening(wire, memoryview(done), silence_s)
     _expect_okay(wire)
     return sent
 
@@ -52,7 +52,7 @@ def pull(wire: Wire, remote: str, local: BinaryIO, silence_s: float) -> int:
             return received
         if kind == b"FAIL":
             raise Refused(_reason(wire, size))
-        if kind != b"DATA" or size > _PART:
+        if kind != b"DATA" or not 0 < size <= _PART:
             raise WireGarbage(f"{kind!r} with {size} bytes in a file")
         received += size
         if received > MAX_PULL_BYTES:
