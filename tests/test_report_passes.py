@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from test_report import Page, report
 
+from bench import stats
 from bench.records import Check, Doubt, Energy, Moment, Output, Trial, Usage
+from bench.report.collect import collect
 from bench.report.courses import MOST_POINTS, courses
 
 PHONE, NETS = made.phone(), made.MOBILENETS[:2]
@@ -197,3 +199,22 @@ def test_what_was_asked_for_beside_latency_is_told_with_the_run(tmp_path: Path) 
     assert "waited for at most 180 s before a trial; a throttled one tried at most 3 times" in text
     assert "prepared stay_awake" in text
     assert "beside latency" not in report(made.write_run(tmp_path, [PHONE], NETS, trials)).text
+
+
+def test_a_report_keeps_the_figures_of_a_sustained_run_and_lets_its_samples_go(
+    tmp_path: Path,
+) -> None:
+    """Ten minutes are as many samples as all the rest of a sweep."""
+    net, told = made.MOBILENETS[0], made.sustained()
+    trials = [made.trial(PHONE, net, sustained=told)]
+    run = made.write_run(tmp_path, [PHONE], [net], trials, tries=trials)
+    collection = collect(run)
+    (done,) = collection.done
+    assert done.trial.sustained is None
+    assert [one.sustained for one in collection.all_tries] == [None]
+    assert done.endured is not None
+    assert done.endured.ends == stats.sustained(told.samples_us)
+    assert done.endured.seconds == sum(told.samples_us) / 1e6
+    assert len(done.endured.curve) == 60
+    third = told.samples_us[2 * len(told.samples_us) // 60 : 3 * len(told.samples_us) // 60]
+    assert done.endured.curve[2].median_us == stats.median(third)

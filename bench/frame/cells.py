@@ -15,6 +15,7 @@ import pandas as pd
 from bench import stats
 from bench.doubts import judge_repetitions
 from bench.frame import columns
+from bench.frame.endured import Endured, endured
 from bench.frame.passes import energy_of
 from bench.frame.trials import (
     AnyPath,
@@ -37,7 +38,8 @@ class Done(NamedTuple):
     """A trial and the run it belongs to."""
 
     run: Path
-    trial: Trial
+    trial: Trial  # without what it endured: that is as large as all the rest
+    endured: Endured | None = None
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,11 +102,16 @@ def pool_cells(runs: Sequence[Run]) -> list[Cell]:
         devices[device_id(device)] = device
         models[trial.model, trial.model_sha256] = model_of(run, trial)
         place = (device_id(device), trial.model, trial.model_sha256, trial.config)
-        gathered.setdefault(place, []).append(Done(run.path, trial))
+        gathered.setdefault(place, []).append(_done(run, trial))
     return [
         _cell(devices[device], titles[device], models[model, sha256], config, tuple(done))
         for (device, model, sha256, config), done in gathered.items()
     ]
+
+
+def without_endured(trial: Trial) -> Trial:
+    """A trial whose sustained run is let go, to spare memory."""
+    return msgspec.structs.replace(trial, sustained=None) if trial.sustained else trial
 
 
 def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
@@ -112,11 +119,17 @@ def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
     return frame_of(columns.CELL_COLUMNS, [_values(cell) for cell in cells])
 
 
+def _done(run: Run, trial: Trial) -> Done:
+    told = trial.sustained
+    figures = endured(told.samples_us, told.series) if told else None
+    return Done(run.path, without_endured(trial), figures)
+
+
 def _cell(device: Device, title: str, model: Model, config: Config, done: tuple[Done, ...]) -> Cell:
     measured = [d.trial.measurement for d in done if d.trial.measurement is not None]
     reported = [d.trial.reported for d in done if d.trial.reported is not None]
     trials = [d.trial for d in done]
-    ends = [stats.sustained(t.sustained.samples_us) for t in trials if t.sustained is not None]
+    ends = [d.endured.ends for d in done if d.endured is not None]
     return Cell(
         device=device,
         title=title,

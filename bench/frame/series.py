@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def load_series(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd
     rows: list[Values] = []
     read = Readings()
     for run, trial, _ in starts_of(runs, tries=tries):
-        if read.add(trial):
+        if read.add(_series(trial)):
             rows.append((*axis_values(run, trial, titles), trial.key, trial.tries))
     return read.frame(frame_of(AXES, rows))[_SHOWN]
 
@@ -54,10 +54,10 @@ class Readings:
         self.sources, self.names = array("q"), dict[str, int]()
         self.figures = [array("d") for _ in _FIGURES]
 
-    def add(self, trial: Trial) -> int:
-        """How many readings a start has; one without any is left out."""
+    def add(self, series: Iterable[Sequence[Moment]]) -> int:
+        """How many readings a start has, in the order of phases; one without any is left out."""
         before = len(self.at_s)
-        for phase, moments in enumerate(_series(trial)):
+        for phase, moments in enumerate(series):
             for moment in moments:
                 for source, *told in _readings(moment):
                     self.phases.append(phase)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.frame.cells import Cell, Done, pool_cells
+from bench.frame.cells import Cell, Done, pool_cells, without_endured
 from bench.frame.trials import AnyPath, earlier_tries, read_runs
 from bench.records import Config, Device, Trial, device_id, sharers
 from bench.report import text
@@ -69,7 +69,11 @@ def collect(path: AnyPath | Iterable[AnyPath]) -> Collection:
         cells=sorted(cells, key=_place),
         devices=sorted(devices.values(), key=lambda d: (d.virtual, d.model or d.serial, d.serial)),
         configs=sorted({cell.config for cell in cells}, key=_config_place),
-        tries={(run.path, key): tries for run in runs for key, tries in earlier_tries(run).items()},
+        tries={
+            (run.path, key): [without_endured(trial) for trial in tries]
+            for run in runs
+            for key, tries in earlier_tries(run).items()
+        },
     )
 
 

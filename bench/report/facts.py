@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench import stats
+from bench.frame.cells import Done
+from bench.frame.endured import Endured
 from bench.frame.passes import busy_cores, energy_of
 from bench.records import (
     Check,
@@ -14,7 +16,6 @@ from bench.records import (
     MemoryPass,
     OpTime,
     Reported,
-    Sustained,
     Trial,
 )
 from bench.report import text
@@ -23,14 +24,14 @@ from bench.report.states import states
 MOST_KINDS = 4  # types of operators that are told of a trial
 
 
-def facts(trials: Sequence[Trial]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def facts(trials: Sequence[Done]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Rows of facts, those left out that no trial tells."""
-    for told in zip(*(_groups(trial) for trial in trials), strict=True):
+    for told in zip(*(_groups(done.trial, done.endured) for done in trials), strict=True):
         for what in dict.fromkeys(key for group in told for key in group):
             yield what, tuple(group.get(what, text.NONE) for group in told)
 
 
-def _groups(trial: Trial) -> Iterator[dict[str, str]]:
+def _groups(trial: Trial, endured: Endured | None) -> Iterator[dict[str, str]]:
     """Facts that belong together, as many groups for every trial."""
     yield {"ended": trial.status} | _waiting(trial)
     yield _measured(trial.measurement) if trial.measurement else {}
@@ -39,7 +40,7 @@ def _groups(trial: Trial) -> Iterator[dict[str, str]]:
     yield _operators(trial.ops)
     yield _memory(trial.memory) if trial.memory else {}
     yield _energy(trial.energy) if trial.energy else {}
-    yield _sustained(trial.sustained) if trial.sustained else {}
+    yield _sustained(endured) if endured else {}
     yield states(trial.state_before, trial.state_after)
     yield _origin(trial)
 
@@ -144,13 +145,12 @@ def _estimate(told: stats.Estimate) -> str:
     return f"{text.significant(told.value)} ({text.span(told.interval) or 'no interval'})"
 
 
-def _sustained(run: Sustained) -> dict[str, str]:
-    ends = stats.sustained(run.samples_us)
+def _sustained(run: Endured) -> dict[str, str]:
+    ends, ms = run.ends, text.milliseconds
     if ends is None:
         return {}
-    ms = text.milliseconds
     return {
-        "sustained for, s": f"{sum(run.samples_us) / 1e6:,.0f}",
+        "sustained for, s": f"{run.seconds:,.0f}",
         "its first and last minute, ms": f"{ms(ends.first)} → {ms(ends.last)},"
         f" × {text.ratio(ends.ratio)}",
     }

@@ -9,6 +9,7 @@ import pandas as pd
 
 from bench.frame.cells import Cell, Done
 from bench.frame.series import Readings
+from bench.records import Moment
 
 
 def samples_frame(
@@ -33,10 +34,10 @@ def samples_frame(
     )
 
 
-def series_frame(done: Iterable[Done]) -> pd.DataFrame:
-    """What was read during some trials, as `bench.load_series` would tell it."""
+def series_frame(told: Iterable[tuple[Done, Sequence[Moment]]]) -> pd.DataFrame:
+    """What was read during some starts, as `bench.load_series` would tell it."""
     read = Readings()
-    starts = [start_of(each) for each in done if read.add(each.trial)]
+    starts = [start_of(done) for done, series in told if read.add([series])]
     return read.frame(pd.DataFrame(starts, columns=["sweep", "run", "key", "tries"]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from bench.frame.cells import Done
+from bench.frame.cells import Cell
 from bench.records import Device, Model, Plan, RunnerIdentity, device_id
 from bench.report import text
 from bench.report.collect import Collection
@@ -31,7 +31,7 @@ def provenance(collection: Collection) -> Provenance:
     }
     return Provenance(
         runs=tuple(tuple(_run(run)) for run in collection.runs),
-        devices=tuple((d, tuple(_device(d, collection.done))) for d in collection.devices),
+        devices=tuple((d, tuple(_device(d, collection.cells))) for d in collection.devices),
         binaries=tuple(tuple(_binaries(runner)) for runner in runners),
         models=tuple(
             (text.clean(name), text.file_name(model.path), _making(model), sha256)
@@ -85,11 +85,12 @@ def _beside(plan: Plan) -> Iterator[str]:
         yield f"sustained for {plan.sustained_s:g} s"
 
 
-def _device(device: Device, done: Sequence[Done]) -> Iterator[tuple[str, str]]:
+def _device(device: Device, cells: Sequence[Cell]) -> Iterator[tuple[str, str]]:
     states = [
         state
-        for _, trial in done
-        if trial.device == device_id(device)
+        for cell in cells
+        if cell.device_id == device_id(device)
+        for trial in cell.trials
         for state in (trial.state_before, trial.state_after)
         if state is not None
     ]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-import numpy as np
-
 from bench import stats
 from bench.frame.cells import Cell, Done
-from bench.records import Moment
+from bench.frame.endured import Endured, endured
+from bench.records import Moment, Trial
 from bench.report import figures, text
 from bench.report.collect import Collection
 from bench.report.frames import samples_frame, series_frame
@@ -32,7 +31,7 @@ class Row(NamedTuple):
 
     cell: Cell
     done: Done
-    seconds: float
+    endured: Endured
     ends: stats.Ends
     heat: str  # of the hottest sensor, first and highest
     clock: str  # allowed to the fastest core, first and lowest
@@ -48,48 +47,45 @@ class Section(NamedTuple):
 
 def section(collection: Collection) -> Section | None:
     """Of the runs that were to go on; without any, of trials that sampled for a minute."""
-    found = list(_runs(collection.cells))
+    found = sorted(_rows(collection.cells), key=lambda row: -row.ends.ratio)
     if not found:
         return None
-    found.sort(key=lambda run: -run[0].ends.ratio)
-    of_cells: dict[int, tuple[Row, Sequence[float]]] = {}
-    for run in found:
-        of_cells.setdefault(id(run[0].cell), run)
+    of_cells: dict[int, Row] = {}
+    for row in found:
+        of_cells.setdefault(id(row.cell), row)
     drawn = list(of_cells.values())[:MOST_DRAWN]
-    read = series_frame(row.done for row, _ in drawn)
-    phase = "trial" if drawn[0][0].done.trial.sustained is None else "sustained"
     runs = [
-        Run(samples_frame(row.cell, row.done, collection.titles, told[:1]), np.asarray(told))
-        for row, told in drawn
+        Run(samples_frame(row.cell, row.done, collection.titles, [row.ends.first]), row.endured)
+        for row in drawn
     ]
-    figure = draw_runs(runs, read[(read["phase"] == phase).to_numpy(dtype=bool)])
+    figure = draw_runs(runs, series_frame((row.done, row.endured.series) for row in drawn))
     caption = CAPTION + (BENEATH if len(figure.axes) > 1 else "")
     if len(found) > len(drawn):
         caption += (
             f" Drawn are {len(drawn)} of {len(found)}: of each cell the one that slowed most."
         )
     return Section(
-        rows=tuple(row for row, _ in found[:MOST_ROWS]),
+        rows=tuple(found[:MOST_ROWS]),
         more=max(len(found) - MOST_ROWS, 0),
         plot=figures.page_plot("sustained", figure, caption),
     )
 
 
-def _runs(cells: Sequence[Cell]) -> Iterator[tuple[Row, Sequence[float]]]:
-    asked = any(trial.sustained for cell in cells for trial in cell.trials)
+def _rows(cells: Sequence[Cell]) -> Iterator[Row]:
+    asked = any(done.endured for cell in cells for done in cell.done)
     for cell in cells:
         for done in cell.done:
-            run, measured = done.trial.sustained, done.trial.measurement
-            samples_us: Sequence[float] = ()
-            series = done.trial.series
-            if run is not None:
-                samples_us, series = run.samples_us, run.series
-            elif not asked and measured is not None and sum(measured.samples_us) >= LONG_S * 1e6:
-                samples_us = measured.samples_us
-            ends = stats.sustained(samples_us)
-            if ends is not None:
-                seconds = sum(samples_us) / 1e6
-                yield Row(cell, done, seconds, ends, _heat(series), _clock(series)), samples_us
+            run = done.endured if asked else _long(done.trial)
+            if run is not None and run.ends is not None:
+                yield Row(cell, done, run, run.ends, _heat(run.series), _clock(run.series))
+
+
+def _long(trial: Trial) -> Endured | None:
+    """The trial's own samples, where they went on for long."""
+    measured = trial.measurement
+    if measured is None or sum(measured.samples_us) < LONG_S * 1e6:
+        return None
+    return endured(measured.samples_us, trial.series)
 
 
 def _heat(series: Sequence[Moment]) -> str:

@@ -94,7 +94,7 @@ def traces(collection: Collection, anchors: dict[int, str]) -> Iterator[CellTrac
                 for start in pencil.starts(done, title, earlier, scale)
             ),
             titles=tuple(titles),
-            facts=tuple(facts(cell.trials)),
+            facts=tuple(facts(cell.done)),
             doubts=tuple(_doubts(cell, titles)),
             no_energy=tuple(_no_energy(cell)),
             argvs=tuple(dict.fromkeys(trial.argv for trial in cell.trials if trial.argv)),

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench import stats
+from bench.frame.endured import Endured, endured
 from bench.report import text
 from bench.report.plots.drawing import (
     DOTTED,
-    Floats,
     Key,
     Series,
     figure_of,
@@ -28,7 +28,6 @@ from bench.report.plots.drawing import (
 from bench.report.plots.look import INK, MUTED, SERIES, STYLE
 from bench.report.plots.samples import TRIAL, trial_label, trial_series
 
-WINDOWS = 60  # points of a curve
 HEIGHTS = (1.0, 0.5, 0.5)  # latency, clock, temperature
 
 
@@ -36,7 +35,7 @@ class Run(NamedTuple):
     """A run to be drawn."""
 
     head: pd.DataFrame  # a row of `bench.load_samples`: what it is a run of
-    latency_us: Floats
+    endured: Endured
 
 
 def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figure:
@@ -51,7 +50,10 @@ def sustained(samples: pd.DataFrame, series: pd.DataFrame | None = None) -> Figu
         "sample", "trial"
     )  # fmt: skip
     shown = samples[(samples["phase"] == phase).to_numpy(dtype=bool)]
-    runs = [Run(run.iloc[:1], values(run, "latency_us")) for _, run in groups(shown, *TRIAL)]
+    runs = [
+        Run(run.iloc[:1], endured(values(run, "latency_us").tolist()))
+        for _, run in groups(shown, *TRIAL)
+    ]
     below = None if series is None else series[(series["phase"] == read).to_numpy(dtype=bool)]
     return draw_runs(runs, below)
 
@@ -67,11 +69,12 @@ def draw_runs(runs: Sequence[Run], readings: pd.DataFrame | None) -> Figure:
         found: list[Key] = []
         for number, run in enumerate(runs[: len(SERIES)]):
             drawn = trial_series(run.head, number)
-            ends = stats.sustained(run.latency_us.tolist())
-            _latency(rows[0], drawn, run.latency_us, ends)
+            _latency(rows[0], drawn, run.endured)
             if readings is not None and beneath:
                 _clock_and_heat(rows[1], rows[2], drawn, _readings_of(readings, run.head))
-            found.append((key(drawn.colour, "", line=drawn.line), _label(run.head, ends)))
+            found.append(
+                (key(drawn.colour, "", line=drawn.line), _label(run.head, run.endured.ends))
+            )
         rows[0].axhline(100, color=MUTED, linewidth=0.7)
         rows[0].set_ylabel("% of the first minute’s")
         rows[-1].set_xlabel("Time spent in inferences, s" if len(rows) == 1 else "Time, s")
@@ -83,12 +86,10 @@ def draw_runs(runs: Sequence[Run], readings: pd.DataFrame | None) -> Figure:
     return figure
 
 
-def _latency(axes: Axes, drawn: Series, latency_us: Floats, ends: stats.Ends | None) -> None:
-    parts = np.array_split(latency_us, min(WINDOWS, len(latency_us)))
-    middles = np.array([np.median(part) for part in parts])
-    times = np.cumsum([part.sum() for part in parts]) / 1e6
-    first = ends.first if ends else middles[0]
-    axes.plot(times, 100 * middles / first, color=drawn.colour, linestyle=drawn.line)
+def _latency(axes: Axes, drawn: Series, run: Endured) -> None:
+    times, medians = np.array(run.curve).T
+    first = run.ends.first if run.ends else medians[0]
+    axes.plot(times, 100 * medians / first, color=drawn.colour, linestyle=drawn.line)
 
 
 def _label(head: pd.DataFrame, ends: stats.Ends | None) -> str:
