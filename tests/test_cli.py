@@ -1,11 +1,13 @@
 """The command line as a user meets it: a process, a real adb server, a virtual phone."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from importlib import metadata
 from pathlib import Path
@@ -86,6 +88,29 @@ def bench(*words, folder, server=None, **changes):
     )
 
 
+@contextlib.contextmanager
+def started(*words, folder, server=None):
+    """A command that runs meanwhile, and is ended where the test fails."""
+    with subprocess.Popen(
+        command(*words), cwd=folder, env=environment(server),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(beginning, process, within_s=90):
+    """Read what is printed up to a line that begins so; without one the command is ended."""
+    late = threading.Timer(within_s, process.kill)
+    late.start()
+    try:
+        assert any(line.startswith(beginning) for line in process.stdout)
+    finally:
+        late.cancel()
+
+
 def is_one_error(done, *parts, code=1):
     """One line on stderr that says all of `parts`, no traceback, and the exit code."""
     assert done.returncode == code, done.stderr
@@ -144,19 +169,10 @@ def test_two_virtual_phones_share_a_sweep(folder):
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_stops_cleanly_and_resume_goes_on_even_on_a_virtual_phone(folder, ending):
     write_sweep(folder, repetitions=4, seconds=2)
-    sweep = subprocess.Popen(
-        command("sweep", "tiny.toml", "--device", "virtual:small"),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for line in sweep.stdout:
-        if line.startswith("[1/4]"):
-            sweep.send_signal(ending)
-            break
-    rest, stderr = sweep.communicate(timeout=60)
+    with started("sweep", "tiny.toml", "--device", "virtual:small", folder=folder) as sweep:
+        read_until("[1/4]", sweep)
+        sweep.send_signal(ending)
+        rest, stderr = sweep.communicate(timeout=60)
     assert sweep.returncode == 130, stderr
     assert "Traceback" not in stderr
     assert "`bench sweep tiny.toml --device virtual:small --resume` goes on." in stderr
@@ -400,15 +416,10 @@ def test_settings_of_a_sweep_that_was_killed_are_put_back_by_the_next_command(fo
     with private_server() as own, virtual.booted("flagship") as booted:
         own.connect_tcp(booted.serial)
         before = virtual.snapshot(booted)
-        sweep = subprocess.Popen(
-            command("sweep", "tiny.toml"), cwd=folder, env=environment(own),
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        for line in sweep.stdout:
-            if line.startswith("[1/4]"):
-                sweep.kill()
-                break
-        sweep.communicate(timeout=30)
+        with started("sweep", "tiny.toml", folder=folder, server=own) as sweep:
+            read_until("[1/4]", sweep)
+            sweep.kill()
+            sweep.communicate(timeout=30)
         assert virtual.snapshot(booted) != before
         assert bench("sweep", "tiny.toml", "--resume", folder=folder, server=own).returncode == 0
         assert virtual.snapshot(booted) == before

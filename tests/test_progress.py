@@ -9,12 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 from fake_phone import FakePhone, well
+from rich.console import Console
 from tiny_models import conv_net
 
 from bench import engine
 from bench import sweep as sweeps
 from bench.cli.events import print_event
-from bench.cli.progress import Screen, _Share
+from bench.cli.progress import Screen, _progress, _Share
 from bench.device import Finished
 from bench.errors import DeviceLost
 
@@ -82,13 +83,39 @@ def test_a_resumed_sweep_counts_on_from_what_is_done(tmp_path: Path, capsys) -> 
         if sum(ended) == 2 and ended[-1]:
             raise KeyboardInterrupt
 
+    def slow_third(argv) -> Finished:
+        if len(phones["TWIN0"].started) == 3:
+            phones["TWIN0"].wait_until_interrupted()
+        return well(argv)
+
     ended: list[bool] = []
-    kept = sweep(tmp_path, twins(1), stop_after_two).ok
+    phones = twins(1)
+    phones["TWIN0"].runner = slow_third
+    kept = sweep(tmp_path, phones, stop_after_two).ok
+    assert 2 <= kept < 5
     with Screen(quiet=False) as screen:
         sweep(tmp_path, twins(1), screen.show, resume=True)
     told = capsys.readouterr().out
     assert f"{kept} trials measured before; going on." in told
     assert counts(told) == [f"{number}/5" for number in range(kept + 1, 6)]
+
+
+def test_a_resumed_sweep_that_was_done_says_that_none_is_left(tmp_path: Path, capsys) -> None:
+    sweep(tmp_path, twins(1), lambda event: None)
+    with Screen(quiet=False) as screen:
+        sweep(tmp_path, twins(1), screen.show, resume=True)
+    assert "5 trials measured before; none is left." in capsys.readouterr().out
+    assert screen.done_before == 5
+
+
+@pytest.mark.parametrize("width", [40, 80, 130])
+def test_a_narrow_terminal_shows_every_count_and_cuts_names(width: int, capsys) -> None:
+    progress = _progress(Console(width=width))
+    fields = {"left": "89 min left", "now": "mobilenet_v1_0.25_224_float32" * 2}
+    progress.add_task("Virtual Flagship " * 3, total=24, completed=5, **fields)
+    progress.console.print(progress.get_renderable())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.search(r"Virtua.*… .* ?5/24 89 min left mobile.*…$", line), line
 
 
 def look_at_the_clock_every_100_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from bench import __version__
 from bench.cli import devices, models, results, runtime, sweep, virtual
 from bench.cli.screen import complain
 from bench.errors import BenchError
 
+_OUTPUT_ENDED = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
+class _Verbs(TyperGroup):
+    """The verbs; each ends by Ctrl-C in one way, whatever the version of typer."""
+
+    def invoke(self, context: Any) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:
+            print("Interrupted.", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="bench",
+    cls=_Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -45,16 +64,24 @@ def _bench(
 def main() -> None:
     """Run the command line; a BenchError becomes one line and exit code 1."""
     _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
+    for stream in (sys.stdout, sys.stderr):  # not each terminal has every character of a name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except BenchError as error:
         complain(error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("Interrupted.", file=sys.stderr)
-        sys.exit(130)
-    except BrokenPipeError:  # the reader, such as `head`, has had enough
-        sys.stderr.close()
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_ENDED:
+            raise
+        # What is left in the buffer would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # else the reader, such as `head`, has had enough
+            complain(BenchError(f"what is printed can't be written: {error.strerror}."))
         sys.exit(1)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.cli.screen import HostRuntime, milliseconds, print_json, print_table, printable
+from bench.errors import UsageError
 from bench.records import Model, ModelSpec, to_plain
 
 
@@ -21,7 +22,7 @@ def models(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[SWEEP | FILE.tflite]",
+            metavar="SWEEP | FILE.tflite",
             help="A sweep file, or one model file. Without it: the families there are.",
             show_default=False,
         ),
@@ -42,7 +43,13 @@ def models(
 
     Example: bench models examples/quickstart.toml
     """
+    if layers and host_runtime is not None:
+        raise UsageError("--layers and --host-runtime can't be had at once.")
     if source is None:
+        if layers or host_runtime is not None:
+            raise UsageError(
+                "no model is named.", next_step="Name a sweep file, or a .tflite file."
+            )
         _print_families(json)
     elif layers:
         _print_layers(source, json)

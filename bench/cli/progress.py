@@ -11,12 +11,16 @@ from bench.doubts import IN_TITLE
 from bench.records import Device, PlannedTrial, Trial, device_id, device_titles
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
     from bench.engine import Event, ModelReady, SweepStarted
 
 WORD_EVERY_S = 3.0  # while models are prepared
 NAME_LIMIT = 60  # characters of a model's name on a line
+COUNTS_WIDTH = 24  # characters: "1234/1234", "89 min left" and what is between
+BAR_WIDTH = 24
+BAR_FROM_WIDTH = 110  # of a terminal that has room for the names beside it
 _Kind = tuple[bool, bool]  # of a trial: of its cell's first repetition, and of its last
 
 
@@ -27,25 +31,21 @@ class Screen:
         self._quiet = quiet
         self._live: Progress | None = None
         self._phones: dict[str, _Phone] = {}
-        self._doubtful = 0
+        self.doubtful = 0  # trials that were doubted
+        self.done_before = 0  # trials that an earlier start of this run has measured
         self._cool_down_s = 0.0
         self._next_word_s = time.monotonic() + WORD_EVERY_S
         self._widths = (0, 0)  # of the devices' titles and of the models' names
 
     def __enter__(self) -> Screen:
         if sys.stdout.isatty() and not self._quiet:
-            self._live = _progress()
+            self._live = _progress(console())
             self._live.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self._live is not None:
             self._live.stop()
-
-    @property
-    def doubtful(self) -> int:
-        """Trials that were doubted."""
-        return self._doubtful
 
     def show(self, event: Event) -> None:
         """Show one event of `bench.engine`."""
@@ -123,9 +123,12 @@ class Screen:
             self._print("  A virtual phone runs on this computer: its latencies are not a phone's.")
         for reason, count in event.skips.items():
             self._print(f"  {_count(count, 'trial')} will be skipped: {reason}")
+        self.done_before = event.done
         if event.done:
-            self._print(f"  {_count(event.done, 'trial')} measured before; going on.")
-        self._print("")
+            then = "going on" if event.done < event.trials else "none is left"
+            self._print(f"  {_count(event.done, 'trial')} measured before; {then}.")
+        if event.done < event.trials:
+            self._print("")
 
     def _phone(self, device: Device) -> _Phone:
         """A phone that somebody else holds is none of those that the sweep began with."""
@@ -158,7 +161,7 @@ class Screen:
         kinds = [doubt.kind for doubt in trial.doubts if doubt.kind not in IN_TITLE]
         if kinds:
             parts.append(f"doubt: {', '.join(kinds)}")
-            self._doubtful += 1
+            self.doubtful += 1
         self._print("  ".join(parts))
 
     def _print(self, text: str) -> None:
@@ -256,17 +259,21 @@ class _Phone:
             self._live.update(self._task, **fields)
 
 
-def _progress() -> Progress:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+def _progress(screen: Console) -> Progress:
+    """A line a phone; on a narrow terminal names are cut short, and no count is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn
+    from rich.table import Column
 
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[left]}", markup=False),
-        TextColumn("{task.fields[now]}", markup=False),
-        console=console(),
-    )
+    bar = [BarColumn(bar_width=BAR_WIDTH)] if screen.width >= BAR_FROM_WIDTH else []
+    names_width = screen.width - COUNTS_WIDTH - (BAR_WIDTH + 1 if bar else 0)
+
+    def name(field: str) -> TextColumn:
+        column = Column(no_wrap=True, overflow="ellipsis", max_width=max(names_width // 2, 1))
+        return TextColumn(field, markup=False, table_column=column)
+
+    left = TextColumn("{task.fields[left]}", markup=False)
+    columns: list[ProgressColumn] = [name("{task.description}"), *bar, MofNCompleteColumn(), left]
+    return Progress(*columns, name("{task.fields[now]}"), console=screen)
 
 
 def _result(trial: Trial, *, emulated: bool) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CELL_LIMIT = 160  # characters; a name may be 10 kB
+READABLE = 16  # characters that a column of a table may be folded to
 HostRuntime = Literal["ai-edge-litert", "tflite-runtime"]  # those of bench.zoo.host
 
 
@@ -45,26 +46,42 @@ def print_json(rows: Iterable[Any]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A plain table; a column of numbers stands to the right, None is an empty cell."""
+    """A plain table; a column of numbers stands to the right, None is an empty cell.
+
+    Where the terminal is too narrow to read one, a row is a paragraph.
+    """
+    from rich.cells import cell_len
+
+    held = [list(row) for row in rows]
+    texts = [[_cell(value) for value in row] for row in held]
+    widest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    least = [min(width, READABLE) for width in widest]
+    screen = console()
+    if sum(least) + 2 * len(least) - 2 > screen.width:
+        for row in texts:
+            print("\n".join(_paragraph(columns, row, screen.width)))
+        return
     from rich.table import Table
     from rich.text import Text
 
-    held = [list(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for index, column in enumerate(columns):
         numeric = any(isinstance(row[index], int | float) for row in held)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in held:
-        table.add_row(*(Text(_cell(value)) for value in row))
-    console().print(table)
+        justify: Literal["left", "right"] = "right" if numeric else "left"
+        table.add_column(Text(column), justify=justify, overflow="fold", min_width=least[index])
+    for row in texts:
+        table.add_row(*map(Text, row))
+    with screen.capture() as drawn:
+        screen.print(table)
+    print("\n".join(line.rstrip(" ") for line in drawn.get().splitlines()))
 
 
 def console(stderr: bool = False) -> Console:
-    """A rich console that takes text as it is; unbounded width where output is piped."""
+    """A rich console that takes text as it is; a line is never folded where output is piped."""
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
-    width = None if file.isatty() else 200
+    width = None if file.isatty() else 10_000
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width)
 
 
@@ -82,6 +99,24 @@ def seconds(s: float) -> str:
     if s < 5400:
         return f"{s / 60:.0f} min"
     return f"{s / 3600:.1f} h"
+
+
+def _paragraph(columns: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    """The cells of a row that aren't empty, each with its column's name."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for column, text in zip(columns, row, strict=True):
+        told = f"{column}: {text}" if column else text
+        if not text:
+            continue
+        if not lines[-1]:
+            lines[-1] = told
+        elif cell_len(lines[-1]) + 2 + cell_len(told) > width:
+            lines.append(f"  {told}")
+        else:
+            lines[-1] += f"  {told}"
+    return lines
 
 
 def _cell(value: object) -> str:

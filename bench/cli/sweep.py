@@ -88,7 +88,7 @@ def sweep(
     again = ["bench", "sweep", str(sweep_file)]
     again += [word for name in device or () for word in ("--device", name)]
     again += ["--results", str(results)] if results != Path("results") else []
-    _say_how_it_ended(outcome, screen.doubtful, shlex.join([*again, "--resume"]), quiet or json)
+    _say_how_it_ended(outcome, screen, shlex.join([*again, "--resume"]), quiet or json)
     if report and not outcome.interrupted:
         from bench.report import render_report
 
@@ -142,7 +142,7 @@ def _may_fetch(abi: str, told: bool | None) -> bool:
     return typer.confirm(f"LiteRT for {abi} is lacking. Download it from its official address?")
 
 
-def _say_how_it_ended(outcome: Outcome, doubtful: int, again: str, quiet: bool) -> None:
+def _say_how_it_ended(outcome: Outcome, screen: Screen, again: str, quiet: bool) -> None:
     for error in outcome.stopped.values():
         complain(error)
     if outcome.not_run:
@@ -152,10 +152,11 @@ def _say_how_it_ended(outcome: Outcome, doubtful: int, again: str, quiet: bool) 
         parts = [f"{outcome.ok} ok"]
         parts += [f"{outcome.failed} failed"] if outcome.failed else []
         parts += [f"{outcome.skipped} skipped"] if outcome.skipped else []
+        parts += [f"{screen.done_before} measured before"] if screen.done_before else []
         print(f"\nTrials:  {', '.join(parts)}")
-        if doubtful:
-            trials = "trial" if doubtful == 1 else "trials"
-            print(f"Doubts:  {doubtful} {trials}; `bench show` says why and what to do")
+        if screen.doubtful:
+            trials = "trial" if screen.doubtful == 1 else "trials"
+            print(f"Doubts:  {screen.doubtful} {trials}; `bench show` says why and what to do")
         print(f"Results: {outcome.path}")
 
 
