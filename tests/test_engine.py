@@ -702,6 +702,41 @@ def test_a_phone_lost_in_a_later_pass_does_not_cost_the_latency(rig):
     assert kept.measurement.samples_us == (100.0,) * 40
 
 
+@pytest.mark.parametrize("failure", [DeviceLost("gone"), DeviceTimeout("hung"), DeviceError("cut")])
+def test_a_phone_that_fails_when_it_is_asked_how_it_is_costs_no_latency(rig, failure):
+    rig.write(ONE_TRIAL)
+    phone = rig.phone()
+    answer, failures = phone.run, [failure]
+
+    def run(argv, **more):
+        if failures and phone.started and argv[2:3] == ["state"]:
+            raise failures.pop()
+        return answer(argv, **more)
+
+    phone.run = run
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed, outcome.not_run) == (1, 0, 0)
+    (kept,) = store.read_tries(outcome.path)
+    assert (kept.measurement.samples_us, kept.state_after) == ((100.0,) * 40, None)
+    (repeated,) = [event for event in rig.events if isinstance(event, engine.TrialRepeated)]
+    assert repeated.reason == failure.what
+
+
+def test_a_phone_that_hangs_before_the_runner_starts_fails_no_trial(rig):
+    rig.write(ONE_TRIAL)
+    phone = rig.phone()
+    answer, failures = phone.run, [DeviceTimeout("hung")]
+
+    def run(argv, **more):
+        if failures and argv[2:3] == ["state"]:
+            raise failures.pop()
+        return answer(argv, **more)
+
+    phone.run = run
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed, outcome.not_run) == (1, 0, 0)
+
+
 def test_models_that_are_made_and_run_here_are_counted_before_anything_is_measured(rig):
     rig.phone()
     rig.sweep(host_runtime="ai-edge-litert")

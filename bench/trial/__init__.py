@@ -7,8 +7,8 @@ read meanwhile. 4. The phone's state is read again. 5. Doubts are judged; a thro
 repeated. 6. What would disturb the latency is taken in processes of its own (passes.py).
 The first repetition's outputs are held against the host's (host_check.py).
 
-What goes wrong in the runner is a failed trial; what goes wrong with the phone
-(DeviceLost, DeviceFull) is the engine's to handle, and leaves no record.
+What goes wrong in the runner is a failed trial; what goes wrong with the phone (a DeviceError) is
+the engine's to handle, and leaves no record but the try that was measured by then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.device import Phone, ensure, watched
-from bench.errors import DeviceError, DeviceTimeout, RunnerError
+from bench.errors import DeviceError, RunnerError
 from bench.records import Config, Device, Model, PlannedTrial, Precision
 from bench.trial.attempt import Attempt, Ended
 from bench.trial.gate import Gate
@@ -69,8 +69,8 @@ def run_trial(
     """Run one planned trial; raises DeviceError when the phone itself fails.
 
     What was measured and is to be measured again is handed to `on_try` with the reason: a
-    throttled try, repeated as the gate allows, or a latency whose other passes, which follow in
-    processes of their own because they would disturb it, met the end of the phone.
+    throttled try, repeated as the gate allows, or a latency after which the phone failed, when it
+    was asked how it is or in the other passes, which follow in processes of their own.
     """
     runner, _ = station.runner_for(planned.config)
     attempt = Attempt(station.device, runner.identity, planned, model, precision, station.shared_by)
@@ -93,12 +93,12 @@ def run_trial(
             attempt.begins()
             attempt.waited(gate.cool_down(), ("throttled",))
             _measure(station, latency, model, attempt, gate)
-    except (RunnerError, DeviceTimeout) as error:
-        return attempt.failed(getattr(error, "stage", "run"), str(error))
-    try:
         take(passes, process, attempt)
+    except RunnerError as error:
+        return attempt.failed(error.stage, str(error))
     except DeviceError as error:
-        on_try(attempt.ok(), error.what)
+        if attempt.has_result:
+            on_try(attempt.ok(), error.what)
         raise
     return attempt.ok()
 
@@ -111,10 +111,14 @@ def _measure(
     attempt.adds(argv=tuple(process.argv()))
     with watched(station.phone) as series:
         result = process.run(attempt)
-        after = series.read_state()
-    found = tried(
-        "outputs", lambda: station.host.check(process, model, result.measurement), attempt
-    )
+        try:
+            after = series.read_state()
+            found = tried(
+                "outputs", lambda: station.host.check(process, model, result.measurement), attempt
+            )
+        except DeviceError:
+            attempt.measured(result, series)
+            raise
     attempt.measured(result, series, after, found)
 
 

@@ -109,7 +109,7 @@ class Attempt:
         self,
         result: Result,
         series: Sequence[Moment],
-        after: DeviceState,
+        after: DeviceState | None = None,
         check: Check | None = None,
     ) -> None:
         """The latency is there, and the phone was like this after it; its outputs were checked."""
@@ -120,7 +120,8 @@ class Attempt:
             "state_after": after,
             "check": check,
         }
-        found = [_at_the_end(d) for d in fitness(self._device, after) if d.kind in AFTER]
+        seen = fitness(self._device, after) if after is not None else ()
+        found = [_at_the_end(doubt) for doubt in seen if doubt.kind in AFTER]
         told = result.measurement or result.reported
         if told is not None:
             config, precision = self._told["config"], self._told["precision"]
@@ -130,6 +131,11 @@ class Attempt:
             if doubt.kind not in known:
                 known.add(doubt.kind)
                 self._doubts.append(doubt)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether the latency of this try is there."""
+        return "measurement" in self._told
 
     @property
     def kinds(self) -> frozenset[DoubtKind]:

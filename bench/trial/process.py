@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.device import Phone
-from bench.errors import RunnerError
+from bench.errors import DeviceTimeout, RunnerError
 from bench.trial.attempt import Attempt
 from bench.trial.runners import Result, Runner, Start
 
@@ -43,7 +43,10 @@ class Process(NamedTuple):
         deadline_s = precision.max_seconds + precision.warmup_max_seconds + UNBOUNDED_ALLOWANCE_S
         if runner.result_file is not None:  # an older one must not be taken for this one's
             self.phone.run(["rm", "-f", runner.result_file], deadline_s=SMALL_S)
-        finished = self.phone.run(self.argv(), deadline_s=deadline_s)
+        try:
+            finished = self.phone.run(self.argv(), deadline_s=deadline_s)
+        except DeviceTimeout as error:  # it is the runner that hangs, on a phone that answers
+            raise RunnerError(error.what, stage="run", next_step=error.next_step) from error
         attempt.said(finished.stderr or b"")
         written = self._written(runner.result_file) if runner.result_file else None
         return runner.read(finished, self.start, written)
