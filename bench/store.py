@@ -78,25 +78,25 @@ def create_run(
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     with _named(results, "write"):
         path = _new_folder(results / plan.name, stamp)
-        lock = _take_lock(path)
-        (path / "logs").mkdir()
-        _write(path / "sweep.toml", sweep_text.encode())
-        _write(path / "devices.json", _pretty(devices))
-        _write(path / "models.json", _pretty(models))
-        _write(path / "trials.jsonl", b"")
-        _write(path / "plan.json.new", _pretty(plan))
-        (path / "plan.json.new").rename(path / "plan.json")
-        return RunWriter(path, lock)
+        with _locked(path) as writer:
+            (path / "logs").mkdir()
+            _write(path / "sweep.toml", sweep_text.encode())
+            _write(path / "devices.json", _pretty(devices))
+            _write(path / "models.json", _pretty(models))
+            _write(path / "trials.jsonl", b"")
+            _write(path / "plan.json.new", _pretty(plan))
+            (path / "plan.json.new").rename(path / "plan.json")
+        return writer
 
 
 def resume_run(path: Path) -> RunWriter:
     """Open a run for more trials; a line that a crash cut short is dropped."""
     with _named(path, "write"):
-        lock = _take_lock(path)
-        for file in (path / "trials.jsonl", path / "tries.jsonl"):
-            if file.exists() and (whole := _whole_lines(file)) < file.stat().st_size:
-                os.truncate(file, whole)
-        return RunWriter(path, lock)
+        with _locked(path) as writer:
+            for file in (path / "trials.jsonl", path / "tries.jsonl"):
+                if file.exists() and (whole := _whole_lines(file)) < file.stat().st_size:
+                    os.truncate(file, whole)
+        return writer
 
 
 def latest_run(results: Path, name: str) -> Path | None:
@@ -174,10 +174,12 @@ def _append(path: Path, trial: Trial) -> None:
             while line:
                 line = line[file.write(line) or 0 :]
             os.fsync(file.fileno())
-        except OSError:
-            # A full disk took a part of the line, onto which the next one must not be written.
-            with contextlib.suppress(OSError):
-                file.truncate(before)
+        except BaseException as error:
+            # A part of the line, of which a full disk or Ctrl-C took the rest, and onto which the
+            # next one must not be written; nor may the disk have what we take for not written.
+            if line or isinstance(error, OSError):
+                with contextlib.suppress(OSError):
+                    file.truncate(before)
             raise
 
 
@@ -186,9 +188,12 @@ def _runs_of(folder: Path) -> list[Path]:
 
 
 def _order(path: Path) -> tuple[str, int]:
-    """What runs are sorted by: the time in a name, then the number among those of one time."""
+    """What runs are sorted by: the time in a name, then the number among those of one time.
+
+    One that a user has given another name is older than all: it is no run to go on with.
+    """
     named = _NAME.fullmatch(path.name)
-    return (named[1], int(named[2] or 1)) if named else (path.name, 0)
+    return (named[1], int(named[2] or 1)) if named else ("", 0)
 
 
 def _new_folder(parent: Path, now: str) -> Path:
@@ -206,6 +211,17 @@ def _new_folder(parent: Path, now: str) -> Path:
             continue
         return path
     raise FileExistsError(f"a thousand runs at {stamp}")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[RunWriter]:
+    """The writer of a run, which is let go of where it can't be made ready to be written."""
+    writer = RunWriter(path, _take_lock(path))
+    try:
+        yield writer
+    except BaseException:
+        writer.close()
+        raise
 
 
 def _take_lock(path: Path) -> int:

@@ -1,6 +1,7 @@
 """Results on disk survive crashes, full disks, clocks that jump, and two writers."""
 
 import errno
+import io
 import os
 import resource
 import signal
@@ -175,6 +176,61 @@ def test_a_line_that_the_disk_never_got_is_taken_back(tmp_path, monkeypatch):
     writer.append(a_trial(key="second"))
     writer.close()
     assert [t.key for t in store.read_trials(writer.path)] == ["first", "second"]
+
+
+def test_a_line_that_ctrl_c_cut_is_taken_back(tmp_path, monkeypatch):
+    class Cut(io.FileIO):
+        def write(self, data):
+            if len(data) < 100:
+                raise KeyboardInterrupt
+            return super().write(data[: len(data) - 50])
+
+    writer = a_run(tmp_path)
+    writer.append(a_trial(key="first"))
+    with monkeypatch.context() as patch:
+        patch.setattr(store.Path, "open", lambda path, mode, buffering: Cut(path, "ab"))
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(a_trial(key="second"))
+    writer.append(a_trial(key="third"))
+    writer.close()
+    assert [t.key for t in store.read_trials(writer.path)] == ["first", "third"]
+
+
+def test_a_line_that_is_whole_when_ctrl_c_comes_is_kept(tmp_path, monkeypatch):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    writer = a_run(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(store.os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            writer.append(a_trial(key="first"))
+    writer.close()
+    assert [t.key for t in store.read_trials(writer.path)] == ["first"]
+
+
+def test_a_run_that_was_given_another_name_is_not_the_newest(tmp_path):
+    baseline = a_run(tmp_path)
+    baseline.close()
+    renamed = baseline.path.rename(baseline.path.with_name("baseline"))
+    newest = a_run(tmp_path)
+    newest.close()
+    assert store.latest_run(tmp_path, "s") == newest.path
+    assert store.find_runs(tmp_path) == [renamed, newest.path]
+
+
+def test_a_run_that_cannot_be_made_ready_is_let_go_of(tmp_path, monkeypatch):
+    writer = a_run(tmp_path)
+    writer.close()
+
+    def refused(_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_whole_lines", refused)
+        with pytest.raises(StoreError, match="Input/output error"):
+            store.resume_run(writer.path)
+    store.resume_run(writer.path).close()
 
 
 def test_an_unwritable_folder_is_one_clear_error(tmp_path):
