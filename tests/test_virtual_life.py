@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import virtual_adb
-from virtual_adb import read_until, wait_until
+from virtual_adb import BareHost, read_until, wait_until
 
 from bench import virtual
 from bench.errors import BenchError, DeviceError, UsageError
-from bench.virtual import VirtualPhone, control, procstat, protocol, state
+from bench.virtual import VirtualPhone, control, procstat, state
 
 WORLDS = virtual_adb.worlds()
 
@@ -54,7 +54,7 @@ def test_a_phone_that_is_up_is_listed_until_it_is_down(where: Path, phone: Virtu
 
 
 def test_nothing_is_left_when_a_phone_is_down(where: Path, phone: VirtualPhone) -> None:
-    with _Device(phone) as device:
+    with BareHost(phone) as device:
         # one that ignores hanging up, and one in a session of its own
         nap = str(100_000 + os.getpid())  # not another run's
         line = f"trap '' HUP; setsid sleep {nap} & sleep {nap} & echo ready; sleep {nap}"
@@ -111,6 +111,30 @@ def test_a_booted_phone_does_not_outlive_the_process_that_booted_it(fidelity: st
     booting.communicate()
     wait_until(lambda: virtual.running() == [])
     wait_until(lambda: _worlds_on_disk(pid) == [])
+
+
+@pytest.mark.parametrize("fidelity", WORLDS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_of_a_phone_whose_starter_ends_while_it_starts(
+    where: Path, tmp_path: Path, fidelity: str, number: signal.Signals
+) -> None:
+    code = (
+        "import time; from bench import virtual; print(flush=True)\n"
+        f"with virtual.booted('small', fidelity={fidelity!r}): time.sleep(1000)"
+    )
+    for delay_s in (0.1, 0.25, 0.4, 0.6):  # from its first import on to its last steps
+        starting = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        read_until(starting.stdout, b"\n")
+        time.sleep(delay_s)
+        starting.send_signal(number)
+        starting.communicate(timeout=60)
+        wait_until(lambda: {path.name for path in where.iterdir()} <= {"lock"})
+        wait_until(lambda: not list(tmp_path.glob(f"{state.FOLDER_PREFIX}*")))
 
 
 def test_a_booted_phone_is_down_after_its_block_even_after_an_error() -> None:
@@ -240,79 +264,6 @@ def test_the_state_is_closed_to_other_users(where: Path, phone: VirtualPhone) ->
 
 def test_phones_listen_on_loopback_only(phone: VirtualPhone) -> None:
     assert [at for at, _ in _listening(phone.port)] == [f"0100007F:{phone.port:04X}"]
-
-
-def test_a_host_that_ignores_flow_control_is_let_go(phone: VirtualPhone) -> None:
-    with _Device(phone) as device:
-        stream = device.open("exec:sleep 1000")  # reads nothing; some of it is waited for
-        with pytest.raises(ConnectionError):
-            _flood(device, stream)
-
-
-def _flood(device: _Device, stream: int) -> None:
-    for _ in range(40):
-        device.send(protocol.WRTE, 1, stream, b"\0" * protocol.MAX_PAYLOAD)
-    device.read_until(stream, b"never")
-
-
-def test_data_that_adb_flushes_without_an_acknowledgement_is_taken(phone: VirtualPhone) -> None:
-    with _Device(phone) as device:
-        stream = device.open("exec:cat")
-        for part in (b"one ", b"two ", b"three"):
-            device.send(protocol.WRTE, 1, stream, part)
-        device.read_until(stream, b"one two three")
-
-
-def test_a_command_that_cannot_be_started_says_why(phone: VirtualPhone) -> None:
-    with _Device(phone) as device:
-        stream = device.open("shell,v2,raw:: " + "x" * 200_000)  # more than exec takes
-        assert b"too long" in device.read_until(stream, b"\x03\x01\0\0\0\x7f")
-
-
-class _Device:
-    """The phone's own protocol, spoken without an adb server between."""
-
-    def __init__(self, phone: VirtualPhone) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", phone.port), timeout=20)
-        self.send(protocol.CNXN, protocol.VERSION, protocol.MAX_PAYLOAD, b"host::\0")
-        assert self._receive()[0].command == protocol.CNXN
-
-    def __enter__(self) -> _Device:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.close()
-
-    def send(self, command: int, arg0: int, arg1: int, payload: bytes = b"") -> None:
-        self._socket.sendall(protocol.pack_header(command, arg0, arg1, payload) + payload)
-
-    def open(self, service: str) -> int:
-        self.send(protocol.OPEN, 1, 0, service.encode() + b"\0")
-        header, _ = self._receive()
-        assert header.command == protocol.OKAY
-        return header.arg0
-
-    def read_until(self, stream: int, mark: bytes) -> bytes:
-        seen = b""
-        while mark not in seen:
-            header, payload = self._receive()
-            if header.command == protocol.WRTE:
-                seen += payload
-                self.send(protocol.OKAY, 1, stream)
-        return seen
-
-    def _receive(self) -> tuple[protocol.Header, bytes]:
-        header = protocol.unpack_header(self._exactly(protocol.HEADER.size))
-        return header, self._exactly(header.length)
-
-    def _exactly(self, count: int) -> bytes:
-        data = b""
-        while len(data) < count:
-            part = self._socket.recv(count - len(data))
-            if not part:
-                raise ConnectionError("the phone hung up")
-            data += part
-        return data
 
 
 def _python(code: str) -> str:

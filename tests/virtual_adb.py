@@ -17,6 +17,7 @@ import adbutils
 
 from bench import virtual
 from bench.errors import BenchError
+from bench.virtual import protocol
 
 BUNDLED = str(Path(adbutils.__file__).parent / "binaries" / "adb")
 
@@ -99,6 +100,60 @@ class Adb:
     def library(self, phone: virtual.VirtualPhone) -> adbutils.AdbDevice:
         """The phone as adbutils sees it."""
         return adbutils.AdbClient("127.0.0.1", self.port).device(phone.serial)
+
+
+class BareHost:
+    """The phone's own protocol, spoken without an adb server between."""
+
+    def __init__(self, phone: virtual.VirtualPhone) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", phone.port), timeout=20)
+        self.greet()
+
+    def greet(self) -> None:
+        self.send(protocol.CNXN, protocol.VERSION, protocol.MAX_PAYLOAD, b"host::\0")
+        while self.receive()[0].command != protocol.CNXN:
+            pass
+
+    def __enter__(self) -> BareHost:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def send(self, command: int, arg0: int, arg1: int, payload: bytes = b"") -> None:
+        self.send_bytes(protocol.pack_header(command, arg0, arg1, payload) + payload)
+
+    def send_bytes(self, data: bytes) -> None:
+        self._socket.sendall(data)
+
+    def open(self, service: str) -> int:
+        self.send(protocol.OPEN, 1, 0, service.encode() + b"\0")
+        header, _ = self.receive()
+        assert header.command == protocol.OKAY
+        return header.arg0
+
+    def read_until(self, stream: int, mark: bytes, *, times: int = 1) -> bytes:
+        """What streams bring, at least once, until the mark was in it so many times."""
+        seen = b""
+        while not seen or seen.count(mark) < times:
+            header, payload = self.receive()
+            if header.command == protocol.WRTE:
+                seen += payload
+                self.send(protocol.OKAY, header.arg1, header.arg0)
+        return seen
+
+    def receive(self) -> tuple[protocol.Header, bytes]:
+        header = protocol.unpack_header(self._exactly(protocol.HEADER.size))
+        return header, self._exactly(header.length)
+
+    def _exactly(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            part = self._socket.recv(count - len(data))
+            if not part:
+                raise ConnectionError("the phone hung up")
+            data += part
+        return data
 
 
 @contextmanager

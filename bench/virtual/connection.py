@@ -179,6 +179,7 @@ class Connection:
 
     async def _handle(self, header: Header, payload: bytes) -> None:
         if header.command == protocol.CNXN:
+            self._forget_host()  # a host that says it again starts anew
             self.max_payload = max(1, min(header.arg1, protocol.MAX_PAYLOAD))
             self._start(self._greet(), self._handshakes)
         elif header.command == protocol.AUTH:
@@ -241,7 +242,7 @@ class Connection:
     async def _serve(self, service: Service, stream: Stream) -> None:
         try:
             await service(stream)
-        except StreamClosed:
+        except (StreamClosed, ConnectionError):
             pass
         finally:
             await stream.close()
@@ -251,14 +252,17 @@ class Connection:
         among.add(task)
         task.add_done_callback(among.discard)
 
-    async def _end(self) -> None:
-        for stream in list(self._streams.values()):
+    def _forget_host(self) -> None:
+        self._online = False
+        for stream in self._streams.values():
             stream.host_closed()
         self._streams.clear()
-        self._online = False
-        self._writer.close()
         for handshake in self._handshakes:
             handshake.cancel()
+
+    async def _end(self) -> None:
+        self._forget_host()
+        self._writer.close()
         if self._services:
             # Each sees its stream closed and tidies up: a partial file, a command's processes.
             _, late = await asyncio.wait(self._services, timeout=_TIDY_SECONDS)
@@ -266,6 +270,6 @@ class Connection:
                 service.cancel()
 
 
-_TIDY_SECONDS = 5.0
+_TIDY_SECONDS = 10.0  # longer than a command is given to end
 _SMALL = 1 << 14
 _INBOX_LIMIT = 8 << 20  # bytes; several of the largest packets

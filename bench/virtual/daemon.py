@@ -60,11 +60,13 @@ def main(arguments: list[str]) -> int:
         answer = Answer(failed=str(error), usage=isinstance(error, UsageError))
     except OSError as error:
         answer = Answer(failed=f"The virtual phone can't be started here: {error}.")
-    os.write(errand.ready_fd, encode(answer) + b"\n")
-    os.close(errand.ready_fd)
+    with suppress(BrokenPipeError):  # of a starter that was killed
+        os.write(errand.ready_fd, encode(answer) + b"\n")
+        os.close(errand.ready_fd)
+        if answer.phone is not None:
+            supervisor.wait()
     if answer.phone is None:
         return 1
-    supervisor.wait()
     supervisor.stop()
     return 0
 
@@ -84,6 +86,7 @@ class _Supervisor:
         self._listener = bind(options.port)
         self._port: int = self._listener.getsockname()[1]
         self._reservation = reserve(self._port)
+        self._starter = os.dup(sys.stderr.fileno())  # hears why a phone did not start
         self._pid = -1
         self._hold = -1  # the phone's process ends when this is closed
         self._world_folder: str | None = None
@@ -92,12 +95,18 @@ class _Supervisor:
         """Start the phone in the best world that the host allows."""
         self._take_signals()
         linux.adopt_orphans()
-        Path(self._errand.log).rename(self._where / f"{self._port}.log")
+        log = self._where / f"{self._port}.log"
+        _write_to(log)
         try:
-            report = self._start_best()
-        except BenchError:
+            return self._recorded(self._start_best())
+        except (BenchError, OSError):
+            _kill_children()
+            os.write(self._starter, log.read_bytes())
             state.remove_files(self._where, self._port)
+            state.remove_world(self._world_folder)
             raise
+
+    def _recorded(self, report: Report) -> VirtualPhone:
         self._listener.close()
         phone = VirtualPhone(
             port=self._port,
@@ -118,12 +127,7 @@ class _Supervisor:
 
     def wait(self) -> None:
         """Until a signal, the end of the leash, or the end of the phone's process."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wake_read, selectors.EVENT_READ)
-            selector.register(os.pidfd_open(self._pid), selectors.EVENT_READ)
-            if self._errand.leash_fd is not None:
-                selector.register(self._errand.leash_fd, selectors.EVENT_READ)
-            selector.select()
+        self._is_first(os.pidfd_open(self._pid))
 
     def stop(self) -> None:
         """End the phone with all of its processes, and remove its traces."""
@@ -148,7 +152,6 @@ class _Supervisor:
         self._world_folder = _make_world_folder()
         report = self._start_inside("reduced", os.fork, refusal)
         if report.refused is not None:
-            state.remove_world(self._world_folder)
             raise BenchError(f"The virtual phone didn't start: {report.refused}.")
         return report
 
@@ -164,7 +167,8 @@ class _Supervisor:
         except OSError as error:
             return Report(fidelity=fidelity, refused=str(error))
         if self._pid == 0:
-            for fd in (report_read, self._hold, self._errand.ready_fd, self._errand.leash_fd):
+            errand = self._errand
+            for fd in (report_read, self._hold, self._starter, errand.ready_fd, errand.leash_fd):
                 if fd is not None:
                     os.close(fd)
             _default_signals()
@@ -174,6 +178,8 @@ class _Supervisor:
         plan.control.close()
         os.write(self._hold, b".")  # no process stands between the two any more: go
         with os.fdopen(report_read, "rb") as file:
+            if not self._is_first(report_read):
+                raise BenchError("The virtual phone was told to stop before it had started.")
             line = file.readline()
         if not line:
             line = encode(Report(fidelity=fidelity, refused="its process ended at once"))
@@ -214,6 +220,15 @@ class _Supervisor:
             refusal=refusal,
             emulator=self._emulator,
         )
+
+    def _is_first(self, fd: int) -> bool:
+        """Wait for what `fd` has to tell, or for a reason to stop; whether it was `fd`."""
+        fds = (fd, self._wake_read, self._errand.leash_fd)
+        with selectors.DefaultSelector() as selector:
+            for one in fds:
+                if one is not None:
+                    selector.register(one, selectors.EVENT_READ)
+            return fd in [key.fd for key, _ in selector.select()]
 
     def _take_signals(self) -> None:
         def wake(_number: int, _frame: FrameType | None) -> None:
@@ -312,6 +327,14 @@ def _make_world_folder() -> str:
         if inside.can_stand_in_a_command(parent) and os.access(parent, os.W_OK):
             return tempfile.mkdtemp(prefix=f"{state.FOLDER_PREFIX}{os.getpid()}-", dir=parent)
     raise UsageError("A virtual phone needs a folder for temporary files without odd characters.")
+
+
+def _write_to(log: Path) -> None:
+    """Have this process, and those that it forks, complain in a file."""
+    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
+    os.dup2(fd, sys.stdout.fileno())
+    os.dup2(fd, sys.stderr.fileno())
+    os.close(fd)
 
 
 def _default_signals() -> None:

@@ -46,7 +46,6 @@ class Errand(Record, frozen=True, kw_only=True):
 
     options: Options
     state: str  # folder
-    log: str  # file in it, renamed once the port is known
     ready_fd: int  # gets one line: an Answer
     leash_fd: int | None = None  # at its end the daemon stops
 
@@ -65,26 +64,21 @@ def start(options: Options, *, leash_fd: int | None) -> VirtualPhone:
         raise UsageError("A virtual phone needs Linux.", next_step="Use a Linux machine or VM.")
     where = state.folder()
     ready_read, ready_write = os.pipe()
-    log_fd, log = tempfile.mkstemp(prefix="starting-", suffix=".log", dir=where)
-    errand = Errand(
-        options=options, state=str(where), log=log, ready_fd=ready_write, leash_fd=leash_fd
-    )
-    with os.fdopen(ready_read, "rb") as ready, os.fdopen(log_fd, "rb") as log_file:
-        process = _spawn(errand, log_file)
+    errand = Errand(options=options, state=str(where), ready_fd=ready_write, leash_fd=leash_fd)
+    with os.fdopen(ready_read, "rb") as ready, tempfile.TemporaryFile() as complaints:
+        process = _spawn(errand, complaints)
         os.close(ready_write)
         try:
             answer = _heard(ready, process)
         except BaseException:
-            process.kill()
-            process.wait()
+            _end(process)
             raise
-        finally:
-            complaint = log_file.read(2000).decode("utf-8", "replace").strip()
-            Path(log).unlink(missing_ok=True)
+        complaints.seek(0)
+        complaint = complaints.read(2000).decode("utf-8", "replace").strip()
     if answer is not None and answer.phone is not None:
         process.returncode = 0  # it lives on: this process has no more to do with it
         return answer.phone
-    process.wait()
+    _end(process)
     if answer is None:
         raise BenchError(f"The virtual phone's daemon died while starting: {complaint or '?'}")
     if answer.usage:
@@ -103,7 +97,7 @@ def stop(daemon_pidfd: int) -> None:
             return
 
 
-def _spawn(errand: Errand, log_file: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(errand: Errand, complaints: IO[bytes]) -> subprocess.Popen[bytes]:
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
     errand_read, errand_write = os.pipe()
@@ -114,8 +108,8 @@ def _spawn(errand: Errand, log_file: IO[bytes]) -> subprocess.Popen[bytes]:
                 [sys.executable, "-X", "utf8", "-m", "bench.virtual.daemon", str(errand_read)],
                 env={**os.environ, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
-                stdout=log_file,
-                stderr=log_file,
+                stdout=complaints,
+                stderr=complaints,
                 cwd="/",
                 pass_fds=kept,
                 start_new_session=True,
@@ -126,11 +120,19 @@ def _spawn(errand: Errand, log_file: IO[bytes]) -> subprocess.Popen[bytes]:
     return process
 
 
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a daemon that has no phone for us; it removes what it has made of it."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def _heard(ready: IO[bytes], process: subprocess.Popen[bytes]) -> Answer | None:
     """The daemon's answer; None when it died without one."""
     if not select.select([ready], [], [], START_SECONDS)[0]:
-        process.kill()
-        process.wait()
         raise BenchError(f"The virtual phone's daemon is silent for {START_SECONDS:.0f} s.")
     line = ready.readline()
     return decode(line, Answer) if line else None

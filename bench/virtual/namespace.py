@@ -56,6 +56,8 @@ class NamespaceWorld:
         return ["/system/bin/sh", *(["-c", command] if command else [])]
 
     def locate(self, path: str, *, follow: bool = False) -> str:
+        if "\0" in path:
+            raise ValueError("a path can't hold a NUL")
         return path if path.startswith("/") else f"/{path}"
 
     def room(self) -> int | None:

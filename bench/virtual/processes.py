@@ -10,15 +10,17 @@ import asyncio
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from bench.virtual import procstat
 
 # How long a command may take to obey SIGHUP before it is killed; a script of ours ends its step.
 _HANGUP_SECONDS = 2.0
+_KILL_SECONDS = 3.0  # what still forks while it is killed is killed again for so long
 _WATCH_SECONDS = 0.02  # between two looks for a process
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_ROUNDS = 20  # a session that still forks while it is killed is killed again
 
 
 class Child:
@@ -35,16 +37,12 @@ class Child:
     async def end_session(self) -> None:
         """Hang up, then kill, every process of the session; returns when none is left."""
         _signal_all(_members(self.pid), signal.SIGHUP)
-        for _ in range(int(_HANGUP_SECONDS / 0.02)):
+        give_up_at = time.monotonic() + _HANGUP_SECONDS
+        while time.monotonic() < give_up_at:
             if not _members(self.pid):
                 return
             await asyncio.sleep(0.02)
-        for _ in range(_ROUNDS):
-            members = _members(self.pid)
-            if not members:
-                return
-            _signal_all(members, signal.SIGKILL)
-            await asyncio.sleep(0.01)
+        await _kill_all(lambda: _members(self.pid))
 
 
 class Processes:
@@ -113,12 +111,7 @@ class Processes:
 
     async def end_all(self) -> None:
         """Kill everything that was ever started here and still runs."""
-        for _ in range(_ROUNDS):
-            running = _descendants()
-            if not running:
-                return
-            _signal_all(running, signal.SIGKILL)
-            await asyncio.sleep(0.01)
+        await _kill_all(_descendants)
 
     def _reap(self) -> None:
         while True:
@@ -163,6 +156,13 @@ def _members(session: int) -> list[int]:
     """The living processes of a session."""
     stats = ((pid, procstat.read(pid)) for pid in procstat.pids())
     return [pid for pid, stat in stats if stat and stat.alive and stat.session == session]
+
+
+async def _kill_all(find: Callable[[], list[int]]) -> None:
+    give_up_at = time.monotonic() + _KILL_SECONDS
+    while (found := find()) and time.monotonic() < give_up_at:
+        _signal_all(found, signal.SIGKILL)
+        await asyncio.sleep(0.01)
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:

@@ -12,6 +12,7 @@ import os
 import re
 import struct
 import termios
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -112,68 +113,61 @@ class _Session:
 
 
 def _start_on_pipes(request: Request, world: World, processes: Processes) -> _Session:
-    stdin_read, stdin_write = os.pipe()
-    out_read, out_write = os.pipe()
-    err_read, err_write = os.pipe() if request.framed else (None, out_write)
-    ours = [fd for fd in (stdin_write, out_read, err_read) if fd is not None]
-    try:
+    with ExitStack() as theirs, ExitStack() as ours:  # descriptors may run out at any of these
+        stdin, into = _pipe(theirs, ours, to_child=True)
+        stdout, out = _pipe(theirs, ours, to_child=False)
+        stderr, outputs = stdout, [(STDOUT, out)]
+        if request.framed:
+            stderr, err = _pipe(theirs, ours, to_child=False)
+            outputs.append((STDERR, err))
         child = processes.start(
             world.argv(request.command),
             world.environment,
-            stdin=stdin_read,
-            stdout=out_write,
-            stderr=err_write,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
             folder=world.locate("/"),
         )
-    except OSError:
-        for fd in ours:
-            os.close(fd)
-        raise
-    finally:
-        for fd in {stdin_read, out_write, err_write}:
-            os.close(fd)
-    outputs: list[tuple[int, BinaryIO]] = [(STDOUT, os.fdopen(out_read, "rb", 0))]
-    if err_read is not None:
-        outputs.append((STDERR, os.fdopen(err_read, "rb", 0)))
-    return _Session(child, os.fdopen(stdin_write, "wb", 0), outputs)
+        ours.pop_all()  # they are the session's from here on
+    return _Session(child, into, outputs)
+
+
+def _pipe(theirs: ExitStack, ours: ExitStack, *, to_child: bool) -> tuple[int, BinaryIO]:
+    """The child's end of a new pipe, and this side's; each stack closes its own."""
+    read, write = os.pipe()
+    end, own = (read, write) if to_child else (write, read)
+    theirs.callback(os.close, end)
+    return end, ours.enter_context(os.fdopen(own, "wb" if to_child else "rb", 0))
 
 
 def _start_on_terminal(request: Request, world: World, processes: Processes) -> _Session:
-    ours, theirs = os.openpty()
-    # The leader of a session gets a terminal as its own by opening it, which a shell can do.
-    take = f'exec "$@" <>{os.ttyname(theirs)} >&0 2>&1'
-    shell = world.argv("")[0]
-    try:
+    with ExitStack() as theirs, ExitStack() as ours:
+        own, end = os.openpty()
+        theirs.callback(os.close, end)
+        screen = ours.enter_context(os.fdopen(own, "wb", 0))
+        output = ours.enter_context(os.fdopen(os.dup(own), "rb", 0))
+        # The leader of a session gets a terminal as its own by opening it, which a shell can do.
+        take = f'exec "$@" <>{os.ttyname(end)} >&0 2>&1'
+        shell = world.argv("")[0]
         child = processes.start(
             [shell, "-c", take, shell, *world.argv(request.command)],
             {**world.environment, "TERM": request.terminal or "dumb"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            stdin=end,
+            stdout=end,
+            stderr=end,
             folder=world.locate("/"),
         )
-    except OSError:
-        os.close(ours)
-        raise
-    finally:
-        os.close(theirs)
-    output = os.fdopen(os.dup(ours), "rb", 0)
-    return _Session(child, os.fdopen(ours, "wb", 0), [(STDOUT, output)], on_terminal=True)
+        ours.pop_all()
+    return _Session(child, screen, [(STDOUT, output)], on_terminal=True)
 
 
 async def _talk(session: _Session, stream: Stream, framed: bool, tampers: list[Tamper]) -> None:
     feed = asyncio.create_task(_feed(session, stream, framed))
     try:
-        await asyncio.gather(
-            *(
-                _pump(
-                    file,
-                    _sender(stream, kind if framed else None),
-                    tampers if kind == STDOUT else [],
-                )
-                for kind, file in session.outputs
-            )
-        )
+        async with asyncio.TaskGroup() as pumps:  # which leaves none behind when one fails
+            for kind, file in session.outputs:
+                send = _sender(stream, kind if framed else None)
+                pumps.create_task(_pump(file, send, tampers if kind == STDOUT else []))
         code = await session.child.exit_code()
         if framed:
             await stream.write(_FRAME.pack(EXIT, 1) + bytes([code & 0xFF]))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import struct
 from collections.abc import Awaitable, Callable
@@ -138,8 +139,8 @@ class SyncService:
 
     async def _send(self, request: str) -> None:
         path, comma, mode_text = request.rpartition(",")
-        if not comma or not mode_text.isdecimal():
-            raise _Refused("missing , in SEND", drain=True)
+        if not comma or not re.fullmatch(r"(?a:\d{1,10})", mode_text):
+            raise _Refused("no mode in SEND", drain=True)
         mode = int(mode_text)
         try:
             target = Path(self._world.locate(path))
