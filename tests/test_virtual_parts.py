@@ -177,10 +177,11 @@ def test_a_port_in_use_is_refused_and_another_is_found() -> None:
     ("kind", "arguments", "message"),
     [
         ("fire", {}, "no fault 'fire'"),
-        ("heat", {"status": 7}, "a whole number up to 6, not 7"),
+        ("heat", {"status": 7}, "a whole number from 0 to 6, not 7"),
         ("drop", {"after": 3}, "takes after_bytes"),
         ("drop", {"after_bytes": -1}, "whole number"),
         ("drop", {"after_bytes": "9"}, "whole number"),
+        ("gone", {"for_ms": 10**400}, "whole number"),
         ("offline", {"x": 1}, "takes no arguments"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -121,7 +122,7 @@ def _argument(text: str) -> tuple[str, int | str]:
         raise UsageError(
             f"{text!r} says nothing to a fault.", next_step="Write NAME=VALUE, as after_bytes=1000."
         )
-    is_number = name != "pattern" and value.removeprefix("-").isdecimal()
+    is_number = name != "pattern" and re.fullmatch(r"(?a:-?\d{1,18})", value)
     return name, int(value) if is_number else value
 
 

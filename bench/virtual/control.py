@@ -38,7 +38,10 @@ def order(where: Path, port: int, request: dict[str, Any]) -> dict[str, Any]:
             channel.settimeout(_TIMEOUT_S)
             channel.connect(address)
             channel.sendall(json.dumps(request).encode() + b"\n")
-            answer: dict[str, Any] = json.loads(_read_line(channel))
+            line = _read_line(channel)
+            if not line:
+                raise OSError("it hung up")
+            answer: dict[str, Any] = json.loads(line)
     except (OSError, ValueError) as error:
         raise DeviceError(
             f"The virtual phone on port {port} doesn't take orders: {error}.",

@@ -157,11 +157,11 @@ def check(kind: str, arguments: Mapping[str, object]) -> Order:
             raise ValueError(f"The fault {kind} {takes}, not {name!r}.")
         if name == "pattern":
             pattern = str(value)
-        elif isinstance(value, int) and not isinstance(value, bool) and _fits(name, value):
+        elif isinstance(value, int) and not isinstance(value, bool) and value in _allowed(name):
             numbers[name] = value
         else:
-            most = f" up to {_LIMITS[name]}" if name in _LIMITS else ""
-            raise ValueError(f"{name} of the fault {kind} is a whole number{most}, not {value!r}.")
+            span = f"from {_allowed(name)[0]} to {_allowed(name)[-1]}"
+            raise ValueError(f"{name} of the fault {kind} is a whole number {span}, not {value!r}.")
     return Order(numbers, pattern)
 
 
@@ -169,10 +169,10 @@ _LIMITS = {"status": 6, "stopped_percent": 90, "rise_c": 100}
 _TEN_YEARS_S = 315_360_000
 
 
-def _fits(name: str, value: int) -> bool:
+def _allowed(name: str) -> range:
     if name == "jump_s":
-        return abs(value) <= _TEN_YEARS_S
-    return 0 <= value <= _LIMITS.get(name, value)
+        return range(-_TEN_YEARS_S, _TEN_YEARS_S + 1)
+    return range(_LIMITS.get(name, 1000 * _TEN_YEARS_S) + 1)  # of bytes as good a bound as of ms
 
 
 def _unauthorized(faults: Faults, _: Order) -> None:
