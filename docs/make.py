@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -48,7 +48,7 @@ def cli_page() -> str:
     parts = [HEAD, inspect.cleandoc(root.help or "") + "\n"]
     for name, command in verbs(root).items():
         parts.append(f"## bench {name}\n\n{inspect.cleandoc(command.help or '')}\n")
-        rows = [row(parameter) for parameter in command.params if parameter.name != "help"]
+        rows = [row(parameter, command) for parameter in command.params if parameter.name != "help"]
         if rows:
             parts.append("\n".join(["| | |", "|---|---|", *rows]) + "\n")
     return "\n".join(parts)
@@ -65,7 +65,7 @@ def verbs(command: Any, name: str = "") -> dict[str, Any]:
     return found
 
 
-def row(parameter: Any) -> str:
+def row(parameter: Any, command: Any) -> str:
     """One argument or option as a line of a table."""
     if parameter.param_type_name == "argument":
         shown = f"`{parameter.metavar or parameter.name.upper()}`"
@@ -74,9 +74,18 @@ def row(parameter: Any) -> str:
         opts = [*parameter.opts, *parameter.secondary_opts]
         shown = ", ".join(f"`{opt}{word}`" for opt in opts)
     default = parameter.default
-    told = f" Default: `{default}`." if isinstance(default, str | int | Path) and not isinstance(
-        default, bool) else ""  # fmt: skip
-    return f"| {shown} | {parameter.help}{told} |".replace("[SWEEP | FILE", "[SWEEP \\| FILE")
+    told = f" Default: `{default}`." if isinstance(default, str | float | Path) else ""
+    meaning = f"{parameter.help}{one_of(command, parameter.name)}{told}"
+    return f"| {shown.replace('|', chr(92) + '|')} | {meaning} |"
+
+
+def one_of(command: Any, name: str) -> str:
+    """What an option that takes one of a few words may be."""
+    hint = get_type_hints(command.callback)[name]
+    for part in (hint, *get_args(hint)):
+        if get_origin(part) is Literal and len(get_args(part)) > 1:
+            return f" One of {', '.join(f'`{word}`' for word in get_args(part))}."
+    return ""
 
 
 def make_session() -> None:

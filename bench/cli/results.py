@@ -83,6 +83,7 @@ def compare(
     fail_on: Annotated[
         Literal["slower"] | None,
         typer.Option(
+            metavar="slower",
             help="Exit with 4 when a cell is slower, with 1 when nothing can be compared.",
             show_default=False,
         ),
