@@ -11,7 +11,7 @@
 #
 #     SECONDS     between two readings
 #     FILE        in which its process id stands while it lasts; a SIGTERM has it end after one
-#                 more reading. "" for none
+#                 more reading, and a FILE that is there before it begins after the first. "" for none
 #     COUNT       of readings, after which it ends by itself; 0 or nothing for no such end
 #     SUPPLIES    /sys/class/power_supply, for the battery's current and voltage too
 #
@@ -167,7 +167,9 @@ series() {
   chosen=$(choose_zones)
   [ -n "$supplies" ] && choose_gauge
   section series
-  [ -n "$own" ] && echo $$ >"$own"
+  set -C # nothing is overwritten
+  [ -z "$own" ] || { echo $$ >"$own"; } 2>/dev/null || ending=alone
+  set +C
   while moment && [ -z "$ending" ] && [ "$left" != 1 ]; do
     left=$((left - 1))
     # Not on the standard output: whoever reads it would wait for the sleep.

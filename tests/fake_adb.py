@@ -112,13 +112,13 @@ class FakeAdb:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port = listener.getsockname()[1]
             threads: list[threading.Thread] = []
-            accepting = threading.Thread(target=self._accept, args=(listener, threads))
+            accepting = threading.Thread(target=self._accept, args=(listener, threads), daemon=True)
             accepting.start()
             try:
                 yield self
             finally:
                 listener.shutdown(socket.SHUT_RDWR)
-                accepting.join()
+                accepting.join(timeout=5)
                 for thread in threads:
                     thread.join(timeout=5)
                 assert not any(thread.is_alive() for thread in threads), "a connection stayed open"
@@ -130,7 +130,7 @@ class FakeAdb:
             except OSError:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as adb does
-            thread = threading.Thread(target=self._serve, args=(sock,))
+            thread = threading.Thread(target=self._serve, args=(sock,), daemon=True)
             threads.append(thread)
             thread.start()
 

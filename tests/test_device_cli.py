@@ -234,7 +234,7 @@ def test_a_host_killed_at_any_moment_is_restored_too(
     child.stdout.readline()
     time.sleep(delay_s)
     child.kill()
-    child.communicate()
+    child.communicate(timeout=20)
     bench(server)
     assert settled(phone) == before
 

@@ -290,7 +290,7 @@ def test_of_many_that_want_a_phone_at_once_one_gets_it(phone: ClockedPhone) -> N
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(60)
     assert len(got) == 1
     assert not phone.lock.exists()
 

@@ -147,7 +147,7 @@ def test_another_thread_can_end_a_command(server: AdbServer, phone: AdbPhone) ->
 
     worker = threading.Thread(target=work)
     worker.start()
-    while not sleepers(phone):
+    while not sleepers(phone) and worker.is_alive():
         time.sleep(0.02)
     worked_on.interrupt()
     worker.join(10)

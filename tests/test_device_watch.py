@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from bench.device import (
     private_server,
     read_power,
     read_state,
+    watch,
     watched,
 )
 from bench.device.parse.series import gauge_readings, parse_series
@@ -122,8 +123,7 @@ def test_nothing_is_run_for_the_end_of_a_series_alone(tmp_path: Path) -> None:
     read_state(phone)
     phone.runs.clear()
     with watched(phone, every_s=30) as series:
-        while not list(tmp_path.glob("work/watch-*.pid")):
-            time.sleep(0.01)
+        wait_until(lambda: list(tmp_path.glob("work/watch-*.pid")) != [])
         series.read_state()
     assert [argv[2] for argv in phone.runs] == ["series", "state"]
     assert len(series) == 2
@@ -172,14 +172,12 @@ def test_a_host_that_is_killed_leaves_no_process_on_the_phone(phone: AdbPhone) -
     child = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.PIPE)
     assert child.stdout is not None
     with child.stdout, child:
-        child.stdout.readline()
-        while not left_on(phone)[0]:
-            time.sleep(0.02)
-        child.kill()
-    give_up_at = time.monotonic() + 20
-    while left_on(phone) != ([], []) and time.monotonic() < give_up_at:
-        time.sleep(0.1)
-    assert left_on(phone) == ([], [])
+        try:
+            child.stdout.readline()
+            wait_until(lambda: left_on(phone)[0] != [])
+        finally:
+            child.kill()
+    wait_until(lambda: left_on(phone) == ([], []))
 
 
 @pytest.mark.parametrize("ignored", ["", "trap '' PIPE HUP; "])
@@ -202,8 +200,7 @@ def test_every_shell_ends_by_itself_once_nobody_listens(
     assert child.stderr is not None
     with child.stderr:
         with child.stdout:
-            while not child.stdout.readline().startswith(b"at: "):
-                pass
+            assert any(line.startswith(b"at: ") for line in child.stdout)
         child.wait(20)
     assert not (tmp_path / "pid").exists()
 
@@ -240,6 +237,23 @@ def test_every_shell_asks_the_battery_service_where_no_file_tells(
     assert "voltage: 4001" in found["battery"]
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_series_that_begins_after_its_end_does_not_go_on(
+    tmp_path: Path, shell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_STOP_S", 2.0)
+    phone = FolderPhone(tmp_path, (*TOOLS, "sleep"), shell=shell)
+    # A service that hangs holds the beginning up.
+    phone.add_tool("dumpsys", f"while [ ! -f {tmp_path}/go ]; do sleep 0.1; done")
+    with watched(phone, power=True) as series:
+        wait_until(lambda: any("series" in argv for argv in phone.runs))
+    assert series._thread.is_alive()
+    (tmp_path / "go").touch()
+    series._thread.join(20)
+    assert not series._thread.is_alive()
+    assert not list(tmp_path.glob("work/watch-*"))
+
+
 def test_a_phone_without_a_sleep_is_not_read_without_end(tmp_path: Path) -> None:
     phone = FolderPhone(tmp_path)
     with watched(phone) as series:
@@ -257,6 +271,13 @@ def test_a_phone_that_can_not_be_watched_gives_no_readings(tmp_path: Path) -> No
     with watched(phone) as series:
         pass
     assert list(series) == []
+
+
+def wait_until(told: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 20
+    while not told():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
 
 
 def left_on(phone: AdbPhone) -> tuple[list[str], list[str]]:

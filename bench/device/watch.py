@@ -28,7 +28,15 @@ from bench.records import DeviceState, Moment
 _LONGEST_S = 4 * 3600.0
 _LAST_READING_S = 0.5
 _STOP_S = 5.0
-_STOP = 'read -r id <"$1" && kill -TERM "$id"'
+# A series that has not begun yet finds a word where its id should go, and ends at once.
+_STOP = """
+if { read -r id <"$1"; } 2>/dev/null; then
+  case $id in *[!0-9]*) ;; *) kill -TERM "$id" ;; esac
+else
+  set -C
+  echo ended >"$1"
+fi
+"""
 
 
 @contextlib.contextmanager
@@ -83,14 +91,19 @@ class Watch(Sequence[Moment]):
 
     def end(self) -> None:
         """End the process on the phone, which may not have begun yet. Twice is harmless."""
+        if not self._thread.is_alive():
+            return
         give_up_at = time.monotonic() + _STOP_S
         while self._thread.is_alive() and time.monotonic() < give_up_at:
             with contextlib.suppress(DeviceError):
                 argv = ["sh", "-c", _STOP, "sh", self._pid_file]
                 if self._phone.run(argv, deadline_s=_STOP_S).exit_code == 0:
                     self._thread.join(_STOP_S)
-                    return
+                    break
             self._thread.join(0.02)
+        if not self._thread.is_alive():  # it may have ended by itself just before it was asked to
+            with contextlib.suppress(DeviceError):
+                self._phone.run(["rm", "-f", self._pid_file], deadline_s=_STOP_S)
 
     def _watch(self) -> None:
         more = ("0", SUPPLIES) if self._power else ()
