@@ -92,6 +92,11 @@ def test_a_start_loads_nothing_heavy(start):
         "print(sorted(heavy & set(sys.modules)))"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+        timeout=60,
     )
     assert found.stdout.strip() == "[]"

@@ -107,7 +107,7 @@ def test_the_example_workflows_comparison_runs_and_ends_as_it_says(
             "RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(paths["summary.md"]),
             "GITHUB_OUTPUT": str(paths["output.txt"]),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }, capture_output=True, text=True,
+        }, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.stderr == ""
     assert paths["output.txt"].read_text() == f"code={code}\n"

@@ -171,9 +171,14 @@ def test_bench_report_watch_tells_of_each_page_and_ends_on_ctrl_c(sweep: Sweep) 
         env=os.environ | {"MPLBACKEND": "agg"},
     ) as watching:  # fmt: skip
         assert watching.stdout is not None
-        first = watching.stdout.readline()
-        watching.send_signal(signal.SIGINT)
-        _, complaint = watching.communicate(timeout=60)
+        late = threading.Timer(90, watching.kill)  # a page that never comes ends the test
+        late.start()
+        try:
+            first = watching.stdout.readline()
+            watching.send_signal(signal.SIGINT)
+            _, complaint = watching.communicate()
+        finally:
+            late.cancel()
     assert first == f"Report:  {sweep.path / 'report.html'}  2 of 4 trials\n"
     assert watching.returncode == 130
     assert "Traceback" not in complaint
