@@ -257,6 +257,8 @@ def test_restore_and_clean_say_what_they_did_and_do_no_harm_twice(
     assert f"{phone.serial}: stay_on_while_plugged_in: put back to" in done.stdout
     assert virtual.snapshot(phone) == before
     assert bench(server, "--restore").stdout == f"{phone.serial}: nothing was left to restore\n"
+    told = bench(server, "--restore", "--json").stdout
+    assert json.loads(told) == [{"serial": phone.serial, "done": []}]
     cleaned = bench(server, "--clean").stdout  # of a world without a namespace: its real path
     assert cleaned.startswith(f"{phone.serial}: ")
     assert cleaned.endswith(f"{WORK_DIR}: removed\n")

@@ -65,7 +65,7 @@ def devices(
         return
     names = device or []
     if restore or clean:
-        _restore(names, server or [], clean)
+        _restore(names, server or [], clean, json)
         return
     seen = _survey(names, server or [], fit)
     if json:
@@ -125,11 +125,12 @@ def _survey(names: Sequence[str], servers: Sequence[str], fit: bool) -> list[See
     return seen
 
 
-def _restore(names: Sequence[str], servers: Sequence[str], clean: bool) -> None:
+def _restore(names: Sequence[str], servers: Sequence[str], clean: bool, json: bool) -> None:
     from bench import device
     from bench.errors import BenchError
 
     failed = False
+    rows = []
     for one in _survey(names, servers, fit=False):
         try:
             if one.trouble is not None:
@@ -140,8 +141,11 @@ def _restore(names: Sequence[str], servers: Sequence[str], clean: bool) -> None:
             complain(error)
             failed = True
             continue
-        for sentence in done or ["nothing was left to restore"]:
+        rows.append({"serial": one.serials[0], "done": done})
+        for sentence in () if json else done or ["nothing was left to restore"]:
             print(f"{printable(one.serials[0])}: {printable(sentence)}")
+    if json:
+        print_json(rows)
     if failed:
         raise typer.Exit(1)
 
