@@ -20,7 +20,7 @@ from bench import stats
 from bench.errors import StoreError
 from bench.frame import columns
 from bench.frame.latency import statistics
-from bench.records import Config, OpTime
+from bench.records import Config, OpTime, Published
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
 
@@ -278,3 +278,16 @@ def test_every_name_of_the_package_is_there_when_asked_for() -> None:
         assert getattr(bench, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         bench.nonsense  # noqa: B018 -- the access is what is tested
+
+
+def test_a_frame_and_the_page_tell_the_same_published_error(tmp_path: Path) -> None:
+    """Not the first that was printed: papers retrained the same networks, and differ by points."""
+    early = Published(top1_error_pct=29.1, source="ShuffleNet, arXiv 1707.01083v1, a table")
+    nets = [
+        msgspec.structs.replace(net, published=(early, *net.published)) if net.scale == 2.0 else net
+        for net in made.SHUFFLENETS
+    ]
+    run = made.write_run(tmp_path, [made.phone()], nets, made.grid([made.phone()], nets))
+    for frame in (bench.load(run), bench.load_cells(run)):
+        assert set(frame["published_top1_error_pct"]) == {26.3, 28.5, 32.4, 41.6}
+        assert set(frame["published_source"]) == {made.SHUFFLENET}

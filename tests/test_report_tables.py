@@ -6,9 +6,10 @@ from pathlib import Path
 
 import fabricated as made
 
+from bench.frame.published import choose
 from bench.records import Config, Model, Published
 from bench.report.collect import collect
-from bench.report.tables import Level, choose, comparison, paired
+from bench.report.tables import Level, comparison, paired
 
 PHONE = made.phone()
 
@@ -90,6 +91,35 @@ def test_published_errors_come_from_as_few_sources_as_may_be() -> None:
     assert {name: told.source for name, told in chosen.items()} == {
         "a": "both", "b": "both", "c": "other",
     }  # fmt: skip
+
+
+def test_a_paper_goes_before_those_who_retrained_its_networks() -> None:
+    """Not its tables one by one: of few models each, they would lose to a repository's one."""
+    paper, readme = "ShuffleNet, arXiv 1707.01083v2, table {}", "megvii-model, README.md"
+
+    def net(name: str, *sources: str) -> Model:
+        published = tuple(Published(top1_error_pct=30.0, source=s) for s in sources)
+        return made.model(name, published=published)
+
+    nets = [net("g1", paper.format(2)), net("g3", readme, paper.format(2)),
+            net("g8", paper.format(2), paper.format(5)), net("1x", paper.format(5)),
+            net("0.5x", paper.format(5)),
+            *(net(name, readme) for name in ("v2 0.5x", "v2 1x", "v2 2x"))]  # fmt: skip
+    chosen = {name: told.source for name, told in choose(nets).items()}
+    assert chosen == {
+        "g1": paper.format(2), "g3": paper.format(2), "g8": paper.format(2),
+        "1x": paper.format(5), "0.5x": paper.format(5),
+        "v2 0.5x": readme, "v2 1x": readme, "v2 2x": readme,
+    }  # fmt: skip
+
+
+def test_a_delta_of_two_papers_says_so(tmp_path: Path) -> None:
+    (level, *_) = levels(tmp_path, (*made.MOBILENETS, *made.SHUFFLENETS))
+    assert not level.rows[1].one_source
+    printed = Published(top1_error_pct=29.4, source=made.SHUFFLENET)
+    mobilenet = Model(**{**_told(made.MOBILENETS[0]), "published": (printed,)})
+    (level,) = levels(tmp_path, (mobilenet, made.SHUFFLENETS[0]))
+    assert level.rows[1].one_source
 
 
 def test_models_that_can_not_be_counted_come_last_and_have_no_level(tmp_path: Path) -> None:

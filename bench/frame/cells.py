@@ -5,7 +5,7 @@ A cell is what a table shows and what a comparison compares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,11 +26,22 @@ from bench.frame.trials import (
     frame_of,
     model_of,
     model_values,
+    published_of,
     read_runs,
     titles_of,
     trials_of,
 )
-from bench.records import Config, Device, Doubt, Measurement, Model, Reported, Trial, device_id
+from bench.records import (
+    Config,
+    Device,
+    Doubt,
+    Measurement,
+    Model,
+    Published,
+    Reported,
+    Trial,
+    device_id,
+)
 from bench.store import Run
 
 
@@ -85,7 +96,8 @@ def load_cells(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
 
     Trials of several runs fall into one cell when device, model file and config are equal.
     """
-    return frame_of_cells(pool_cells(read_runs(path)))
+    runs = read_runs(path)
+    return frame_of_cells(pool_cells(runs), published_of(runs))
 
 
 def pool_cells(runs: Sequence[Run]) -> list[Cell]:
@@ -114,9 +126,9 @@ def without_endured(trial: Trial) -> Trial:
     return msgspec.structs.replace(trial, sustained=None) if trial.sustained else trial
 
 
-def frame_of_cells(cells: Iterable[Cell]) -> pd.DataFrame:
+def frame_of_cells(cells: Iterable[Cell], chosen: Mapping[str, Published]) -> pd.DataFrame:
     """Cells as a frame with the columns of `columns.CELL_COLUMNS`."""
-    return frame_of(columns.CELL_COLUMNS, [_values(cell) for cell in cells])
+    return frame_of(columns.CELL_COLUMNS, [_values(cell, chosen) for cell in cells])
 
 
 def _done(run: Run, trial: Trial) -> Done:
@@ -184,12 +196,12 @@ def _energy_values(energy: stats.InferenceEnergy | None) -> Values:
     return (energy.gross_mj.value, *(energy.gross_mj.interval or (None, None)), net)
 
 
-def _values(cell: Cell) -> Values:
+def _values(cell: Cell, chosen: Mapping[str, Published]) -> Values:
     latency = cell.latency
     interval = latency.interval if latency else None
     return (
         *device_values(cell.device, cell.title, virtual=cell.virtual),
-        *model_values(cell.model, cell.trials[0].model_sha256),
+        *model_values(cell.model, cell.trials[0].model_sha256, chosen),
         cell.config.threads,
         cell.config.delegate,
         cell.config.affinity,

@@ -15,8 +15,8 @@ from bench.frame.trials import (
     axis_values,
     frame_of,
     read_runs,
+    shared_of,
     starts_of,
-    titles_of,
     trials_of,
 )
 
@@ -34,12 +34,12 @@ def load_samples(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> p
     rows: list[Values] = []
     latencies, counts = array("d"), array("q")  # counts: one a phase, trial by trial
     runs = read_runs(path)
-    titles = titles_of(runs)
+    shared = shared_of(runs)
     for run, trial, _ in starts_of(runs, tries=tries):
         measured, went_on = trial.measurement, trial.sustained
         if measured is None and went_on is None:
             continue
-        rows.append((*axis_values(run, trial, titles), trial.key, trial.tries))
+        rows.append((*axis_values(run, trial, shared), trial.key, trial.tries))
         for phase in (
             measured.warmup_us if measured else (),
             measured.samples_us if measured else (),
@@ -66,13 +66,13 @@ def load_ops(path: AnyPath | Iterable[AnyPath]) -> pd.DataFrame:
     a trial's latency. A trial without a profile has no rows.
     """
     runs = read_runs(path)
-    titles = titles_of(runs)
+    shared = shared_of(runs)
     axes = [column.name for column in AXES]
     kept = [axes.index(column.name) for column in columns.OP_COLUMNS[:-5]]
     rows: list[Values] = []
     for run, trial in trials_of(runs):
         if trial.ops:
-            told = (*axis_values(run, trial, titles), trial.key)
+            told = (*axis_values(run, trial, shared), trial.key)
             trial_axes = tuple(told[place] for place in kept)
             rows += [
                 (*trial_axes, op.index, op.op, op.name, op.mean_us, op.delegate) for op in trial.ops

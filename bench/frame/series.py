@@ -18,8 +18,8 @@ from bench.frame.trials import (
     axis_values,
     frame_of,
     read_runs,
+    shared_of,
     starts_of,
-    titles_of,
 )
 from bench.records import Moment, Trial
 
@@ -36,12 +36,12 @@ def load_series(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd
     With `tries`, those that another followed have rows, too.
     """
     runs = read_runs(path)
-    titles = titles_of(runs)
+    shared = shared_of(runs)
     rows: list[Values] = []
     read = Readings()
     for run, trial, _ in starts_of(runs, tries=tries):
         if read.add(_series(trial)):
-            rows.append((*axis_values(run, trial, titles), trial.key, trial.tries))
+            rows.append((*axis_values(run, trial, shared), trial.key, trial.tries))
     return read.frame(frame_of(AXES, rows))[_SHOWN]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,14 @@ from bench.frame.passes import (
     memory_values,
     sustained_values,
 )
+from bench.frame.published import choose
 from bench.records import (
     Device,
     DeviceState,
     Doubt,
     Measurement,
     Model,
+    Published,
     Reported,
     RunnerIdentity,
     Trial,
@@ -40,6 +42,13 @@ AnyPath = str | os.PathLike[str]
 Values = tuple[Any, ...]
 
 
+class Shared(NamedTuple):
+    """What rows tell that depends on all runs."""
+
+    titles: dict[str, str]  # by device id
+    published: dict[str, Published]  # by model name
+
+
 def load(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd.DataFrame:
     """All trials of a run, of a sweep's folder or of all results, one row each.
 
@@ -50,9 +59,9 @@ def load(path: AnyPath | Iterable[AnyPath], *, tries: bool = False) -> pd.DataFr
     rows: list[Values] = []
     samples, counts = array("d"), array("q")
     runs = read_runs(path)
-    titles = titles_of(runs)
+    shared = shared_of(runs)
     for run, trial, final in starts_of(runs, tries=tries):
-        rows.append(_row(run, trial, titles, final=final))
+        rows.append(_row(run, trial, shared, final=final))
         measured = trial.measurement.samples_us if trial.measurement else ()
         samples.extend(measured)
         counts.append(len(measured))
@@ -93,6 +102,16 @@ def titles_of(runs: Iterable[Run]) -> dict[str, str]:
     """Titles by device id, no two alike."""
     devices = {device_id(device): device for run in runs for device in run.devices.values()}
     return device_titles(devices.values())
+
+
+def published_of(runs: Iterable[Run]) -> dict[str, Published]:
+    """By model name, the published error that stands beside it wherever these runs are shown."""
+    return choose(model for run in runs for model in run.models.values())
+
+
+def shared_of(runs: Sequence[Run]) -> Shared:
+    """What rows tell that depends on all runs."""
+    return Shared(titles_of(runs), published_of(runs))
 
 
 def runs_at(path: AnyPath | Iterable[AnyPath]) -> list[Path]:
@@ -153,10 +172,10 @@ def _frame(rows: list[Values], latency: dict[str, Any]) -> pd.DataFrame:
     return frame_of(columns.TRIAL_COLUMNS, rows, latency)
 
 
-def _row(run: Run, trial: Trial, titles: dict[str, str], *, final: bool) -> Values:
+def _row(run: Run, trial: Trial, shared: Shared, *, final: bool) -> Values:
     """Every column but the statistics, in the order of `columns.TRIAL_COLUMNS`."""
     return (
-        *axis_values(run, trial, titles),
+        *axis_values(run, trial, shared),
         *_outcome(trial, final=final),
         *_process(trial.measurement, trial.reported),
         *_reported(trial.reported),
@@ -169,14 +188,14 @@ def _row(run: Run, trial: Trial, titles: dict[str, str], *, final: bool) -> Valu
     )
 
 
-def axis_values(run: Run, trial: Trial, titles: dict[str, str]) -> Values:
+def axis_values(run: Run, trial: Trial, shared: Shared) -> Values:
     """The columns of `columns.RUN`, `DEVICE`, `MODEL` and `CONFIG`."""
     device = device_of(run, trial)
     return (
         run.plan.name,
         run.path.name,
-        *device_values(device, titles[device_id(device)], virtual=trial.virtual),
-        *model_values(model_of(run, trial), trial.model_sha256),
+        *device_values(device, shared.titles[device_id(device)], virtual=trial.virtual),
+        *model_values(model_of(run, trial), trial.model_sha256, shared.published),
         trial.config.threads,
         trial.config.delegate,
         trial.config.affinity,
@@ -199,9 +218,9 @@ def device_values(device: Device, title: str, *, virtual: bool) -> Values:
     )
 
 
-def model_values(model: Model, sha256: str) -> Values:
-    """The columns of `columns.MODEL`."""
-    published = model.published[0] if model.published else None
+def model_values(model: Model, sha256: str, chosen: Mapping[str, Published]) -> Values:
+    """The columns of `columns.MODEL`; `chosen` is what `published_of` tells."""
+    published = chosen.get(model.name)
     return (
         model.name,
         sha256,

@@ -71,10 +71,8 @@ Facets = Sequence[tuple[Config, pd.DataFrame]]
 def _frame(
     cells: Sequence[Cell], titles: dict[str, str], chosen: dict[str, Published]
 ) -> pd.DataFrame:
-    """The cells as a frame, with the titles and the published errors that the page shows."""
-    frame = frame_of_cells(cells)
-    errors = [chosen.get(cell.model.name) for cell in cells]
-    frame[PUBLISHED] = pd.array([e.top1_error_pct if e else None for e in errors], dtype="Float64")
+    """The cells as a frame, with the titles that the page shows."""
+    frame = frame_of_cells(cells, chosen)
     frame["device"] = [titles[cell.device_id] for cell in cells]
     return frame
 

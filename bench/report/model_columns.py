@@ -94,7 +94,8 @@ def _delta(row: Row, _: Notes) -> Value:
     return Value(
         text.signed(row.delta_pct),
         row.delta_pct,
-        note=f"against {pair}, {text.millions(row.pair.macs)} million MACs",
+        note=f"against {pair}, {text.millions(row.pair.macs)} million MACs"
+        + ("" if row.one_source else "; the two errors are of different sources"),
     )
 
 

@@ -13,11 +13,11 @@ from markupsafe import Markup, escape
 
 from bench import __version__
 from bench.frame.cells import Cell
+from bench.frame.trials import published_of
 from bench.records import Published, device_id, encode
 from bench.report import figures, findings, provenance, sustained, text, traces
 from bench.report.collect import Collection, mixed
 from bench.report.grid import grid
-from bench.report.tables import choose
 
 HERE = Path(__file__).parent
 FIRST_ROWS = 200  # of the table are laid out at first, where it can show more when asked
@@ -30,7 +30,7 @@ def html(collection: Collection, reload_s: float | None = None) -> str:
     With `reload_s` it loads itself anew after so many seconds and keeps its place.
     """
     anchors = {id(cell): anchor_of(cell) for cell in collection.cells}
-    chosen = choose(cell.model for cell in collection.cells)
+    chosen = published_of(collection.runs)
     script = (HERE / "page.js").read_text(encoding="utf-8")
     page: str = _template().render(
         collection=collection,

@@ -6,11 +6,11 @@ MobileNet of its size.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from bench.frame.cells import Cell
+from bench.frame.published import paper
 from bench.records import Config, Device, Model, Published, device_id
 
 # The ShuffleNet paper sets networks of 524 and 569 million MACs side by side, of 292 and 325,
@@ -50,6 +50,7 @@ class Row(NamedTuple):
     published: Published | None
     pair: Model | None  # the MobileNet v1 of its size
     delta_pct: float | None  # how much lower its published error is than the pair's
+    one_source: bool  # of both errors
     best_error: bool
     best_measured: bool = False  # the lowest measured error on its data set
 
@@ -64,30 +65,10 @@ class Level(NamedTuple):
 def comparison(
     cells: Sequence[Cell], devices: Sequence[Device], chosen: dict[str, Published]
 ) -> list[Level]:
-    """All cells as rows, largest complexity first; `chosen` is what `choose` tells."""
+    """All cells as rows, largest complexity first; `chosen` is what `published_of` tells."""
     models = list({(c.model.name, c.trials[0].model_sha256): c.model for c in cells}.values())
     levels = [_rows(group, devices, models, chosen) for group in _levels(cells)]
     return [_marked(level) for level in levels]
-
-
-def choose(models: Iterable[Model]) -> dict[str, Published]:
-    """By model name, the published error to show: of few sources, so that they compare.
-
-    Sources retrained the same networks and differ by points. The one that speaks of most
-    models goes first, then the one that speaks of most of the rest.
-    """
-    left = {model.name: model for model in models if model.published}
-    chosen: dict[str, Published] = {}
-    while left:
-        speaks = Counter(s for m in left.values() for s in {p.source for p in m.published})
-        order = [p.source for model in left.values() for p in model.published]
-        source = max(speaks, key=lambda s: (speaks[s], -order.index(s)))
-        for name, model in list(left.items()):
-            found = next((p for p in model.published if p.source == source), None)
-            if found is not None:
-                chosen[name] = found
-                del left[name]
-    return chosen
 
 
 def paired(model: Model, models: Iterable[Model]) -> Model | None:
@@ -146,6 +127,7 @@ def _rows(
     for (_, sha256, config), on in by_row.items():
         model = next(iter(on.values())).model
         pair = paired(model, models)
+        own, others = chosen.get(model.name), chosen.get(pair.name) if pair else None
         ids = [device_id(device) for device in devices]
         rows.append(
             Row(
@@ -153,9 +135,10 @@ def _rows(
                 sha256=sha256,
                 config=config,
                 entries=tuple(Entry(i, on.get(i), best=False) for i in ids),
-                published=chosen.get(model.name),
+                published=own,
                 pair=pair,
-                delta_pct=_delta(chosen.get(model.name), chosen.get(pair.name) if pair else None),
+                delta_pct=_delta(own, others),
+                one_source=bool(own and others and paper(own) == paper(others)),
                 best_error=False,
             )
         )
