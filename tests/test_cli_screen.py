@@ -58,6 +58,16 @@ def test_a_reader_that_has_had_enough_is_no_error():
         assert listing.stderr.read() == ""
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_stream_that_was_closed_is_no_error(closed):
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {closed}', "sh", *BENCH, "models"], capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("mobilenet_v1" in done.stdout) == (closed != ">&-")
+
+
 def test_a_character_that_the_terminal_lacks_is_spelled_out(tmp_path):
     (tmp_path / "né.tflite").write_bytes(conv_net())
     done = subprocess.run(

@@ -7,6 +7,7 @@ import io
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,9 +65,7 @@ def _bench(
 def main() -> None:
     """Run the command line; a BenchError becomes one line and exit code 1."""
     _end_as_by_ctrl_c(signal.SIGTERM, signal.SIGHUP)
-    for stream in (sys.stdout, sys.stderr):  # not each terminal has every character of a name
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _make_streams_safe()
     try:
         try:
             app()
@@ -83,6 +82,16 @@ def main() -> None:
         if error.errno != errno.EPIPE:  # else the reader, such as `head`, has had enough
             complain(BenchError(f"what is printed can't be written: {error.strerror}."))
         sys.exit(1)
+
+
+def _make_streams_safe() -> None:
+    """Those that were closed (`>&-`) are there; what a terminal can't show is spelled out."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _end_as_by_ctrl_c(*signals: signal.Signals) -> None:
