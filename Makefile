@@ -4,7 +4,7 @@ VENV ?= .venv
 DEVICE ?= virtual
 TEST_WORKERS ?= 3  # most of the tests wait for a phone, not for the processor
 BIN = $(VENV)/bin
-RUNNER_SOURCES = $(wildcard device_scripts/runner/*)
+RUNNER_SOURCES = $(wildcard device_scripts/runner/* device_scripts/runner/*/*)
 
 .PHONY: demo test browser lint clean
 
