@@ -73,7 +73,11 @@ MODEL = (
     Column("macs_conv", "Int64", "multiply-accumulates of the convolutions alone"),
     Column("params", "Int64", "parameters"),
     Column("size_bytes", "Int64", "size of the .tflite file"),
-    Column("published_top1_error_pct", "Float64", "top-1 error that others printed, percent; the report shows the same"),
+    Column(
+        "published_top1_error_pct",
+        "Float64",
+        "top-1 error that others printed, percent; the report shows the same",
+    ),
     Column("published_source", "category", "where it is printed"),
     Column("measured_top1_error_pct", "Float64", "top-1 error that the sweep file tells, percent"),
     Column("measured_dataset", "category", "data set that it was measured on"),
