@@ -1,5 +1,7 @@
 """Whole sweeps on fake phones: every planned trial leaves one line, whatever happens."""
 
+import contextlib
+import sys
 import threading
 
 import msgspec
@@ -302,6 +304,84 @@ def test_an_interrupt_before_a_phone_is_heard_of_keeps_what_it_measured(rig):
     assert outcome.ok == len(lines(outcome)) >= 1
 
 
+def ctrl_c_at(count):
+    """A trace that presses Ctrl-C at the nth line of what runs a sweep; without one it counts."""
+    seen = []
+    begun = []
+
+    def trace(frame, event, _):
+        if event == "call":
+            begun.extend(["run_all"] if frame.f_code.co_name == "run_all" else [])
+            ours = frame.f_code.co_filename.endswith(("work.py", "store.py", "threading.py"))
+            return trace if begun and ours else None
+        if event == "line":
+            seen.append(frame.f_lineno)
+            if len(seen) == count:
+                raise KeyboardInterrupt
+        return trace
+
+    return trace, seen
+
+
+def traced(rig, trace, **options):
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return rig.sweep(**options)
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # a file left open
+def test_ctrl_c_at_any_line_leaves_all_for_resume_to_finish(rig, monkeypatch):
+    monkeypatch.setattr("bench.trial.gate.LOAD_S", 0.0)
+    rig.write(SWEEP.replace("[1, 2]", "1"))
+    for serial in ("ONE", "TWO"):
+        rig.phone(serial)
+    trace, seen = ctrl_c_at(None)
+    assert traced(rig, trace).ok == 8
+    points = range(1, len(seen), max(len(seen) // 20, 1))
+    for point in points:
+        trace, _ = ctrl_c_at(point)
+        with contextlib.suppress(KeyboardInterrupt):  # while the phones were being waited for
+            traced(rig, trace)
+        for thread in threading.enumerate():
+            if thread.name.startswith("phone ") and thread.is_alive():
+                thread.join(20)
+        went_on = rig.sweep(resume=True)
+        assert (went_on.not_run, went_on.interrupted) == (0, False), point
+        ends = sorted((t.device, t.index) for t in lines(went_on))
+        assert ends == [(serial, index) for serial in ("ONE", "TWO") for index in range(4)], point
+        assert [phone.owner for phone in rig.phones.values()] == [None, None], point
+
+
+def test_a_fault_of_ours_on_one_phone_is_raised_when_the_others_are_done(rig):
+    rig.phone("ONE", nth_start(3, lambda argv: 1 / 0))
+    rig.phone("TWO")
+    with pytest.raises(ZeroDivisionError):
+        rig.sweep()
+    (told,) = [event for event in rig.events if isinstance(event, engine.PhoneStopped)]
+    assert "A fault of bench itself: ZeroDivisionError" in str(told.error)
+    outcome = rig.sweep(resume=True)
+    assert (outcome.ok, outcome.not_run) == (6, 0)
+
+
+def test_what_ended_is_kept_though_nobody_can_be_told_of_it(rig):
+    fourth = threading.Event()
+    rig.phone("ONE")
+    rig.phone("TWO", nth_start(4, lambda argv: fourth.set() or well(argv)))
+
+    def closed_pipe(event):
+        if isinstance(event, engine.TrialEnded):
+            assert fourth.wait(20)
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        rig.sweep(on_event=closed_pipe)
+    path = store.latest_run(rig.folder / "results", "s")
+    assert sum(trial.device == "TWO" for trial in store.read_trials(path)) >= 3
+
+
 def test_what_a_phone_cannot_do_is_skipped_with_the_reason(rig):
     rig.write(SWEEP + 'affinity = ["big", "mid"]\n')
     phone = rig.phone()
@@ -317,6 +397,9 @@ def test_resume_refuses_a_changed_sweep_a_changed_model_and_a_stranger(rig):
     rig.phone()
     rig.sweep()
     rig.write(SWEEP.replace("[1, 2]", "[1, 4]"))
+    with pytest.raises(UsageError, match="sweep file has changed"):
+        rig.sweep(resume=True)
+    rig.write('prepare = ["stay_awake"]\n' + SWEEP)
     with pytest.raises(UsageError, match="sweep file has changed"):
         rig.sweep(resume=True)
     rig.write(SWEEP)
@@ -718,6 +801,7 @@ def test_a_phone_that_fails_when_it_is_asked_how_it_is_costs_no_latency(rig, fai
     assert (outcome.ok, outcome.failed, outcome.not_run) == (1, 0, 0)
     (kept,) = store.read_tries(outcome.path)
     assert (kept.measurement.samples_us, kept.state_after) == ((100.0,) * 40, None)
+    assert (kept.tries, lines(outcome)[0].tries) == (1, 2)
     (repeated,) = [event for event in rig.events if isinstance(event, engine.TrialRepeated)]
     assert repeated.reason == failure.what
 
@@ -735,6 +819,24 @@ def test_a_phone_that_hangs_before_the_runner_starts_fails_no_trial(rig):
     phone.run = run
     outcome = rig.sweep()
     assert (outcome.ok, outcome.failed, outcome.not_run) == (1, 0, 0)
+
+
+def test_tries_are_counted_over_all_starts_of_a_run(rig):
+    rig.write("sustained_s = 300\n" + ONE_TRIAL)
+
+    def gone(argv):
+        if "--max-seconds=300" in argv:
+            raise DeviceLost("'FAKE1' went away.")
+        return well(argv)
+
+    phone = rig.phone(runner=gone)
+    began = rig.sweep()
+    assert (began.ok, began.not_run) == (0, 1)
+    phone.runner = well
+    (trial,) = lines(rig.sweep(resume=True))
+    tries = [one.tries for one in store.read_tries(began.path)]
+    assert tries == [*range(1, len(tries) + 1)]
+    assert trial.tries == len(tries) + 1 > 2
 
 
 def test_models_that_are_made_and_run_here_are_counted_before_anything_is_measured(rig):

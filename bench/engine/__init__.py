@@ -119,4 +119,5 @@ def run_sweep(
         all_of_it = [device_id(device) for device in run.devices] if phones.missing else present
         planned = shares_of(run.devices, all_of_it, plan, run.done)
         left = sum(share.total - share.done for share in planned)
-        return run_all(workers, {**phones.missing, **busy}, run.writer, on_event, left)
+        not_begun = {**phones.missing, **busy}
+        return run_all(workers, not_begun, run.writer, on_event, left, run.tried)

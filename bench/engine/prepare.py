@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -211,6 +211,7 @@ class OpenRun(NamedTuple):
     writer: store.RunWriter
     devices: list[Device]  # all that take part, or did
     done: dict[str, set[str]]  # keys that are final, by device id
+    tried: Mapping[str, int]  # how often what has no end was tried, by key
 
 
 def open_run(
@@ -226,7 +227,7 @@ def open_run(
     if not resume:
         by_name = {model.name: model for model in models}
         writer = store.create_run(results, sweep.text, plan, ids, by_name)
-        return OpenRun(writer, list(devices), {one: set() for one in ids})
+        return OpenRun(writer, list(devices), {one: set() for one in ids}, {})
     path = store.latest_run(results, sweep.name)
     if path is None:
         raise StoreError(
@@ -238,11 +239,14 @@ def open_run(
     try:
         done: dict[str, set[str]] = {one: set() for one in before.devices}
         for trial in store.read_trials(path):
-            done[trial.device].add(trial.key)
+            done.setdefault(trial.device, set()).add(trial.key)
+        ended = set().union(*done.values())
+        tries = (trial.key for trial in store.read_tries(path))
+        tried = Counter(key for key in tries if key not in ended)
     except BaseException:
         writer.close()
         raise
-    return OpenRun(writer, list(before.devices.values()), done)
+    return OpenRun(writer, list(before.devices.values()), done, tried)
 
 
 def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -> None:
@@ -250,6 +254,7 @@ def _refuse_other_plan(before: store.Run, plan: Plan, models: Sequence[Model]) -
     cure = "Start a new run without --resume."
     fields = (
         "trials", "precision", "runner", "profile", "memory", "energy", "sustained_s", "shard",
+        "prepare",
     )  # fmt: skip
     if any(getattr(before.plan, field) != getattr(plan, field) for field in fields):
         raise UsageError(f"the sweep file has changed since {before.path} began.", next_step=cure)

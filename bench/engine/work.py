@@ -10,9 +10,11 @@ import contextlib
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from bench import store
 from bench.device import (
@@ -60,7 +62,15 @@ class Tried(NamedTuple):
     why: str
 
 
-Reports = queue.Queue[Event | Ended | Tried | BaseException]
+class Fault(NamedTuple):
+    """A worker ended by a fault of ours."""
+
+    device: Device
+    error: BaseException
+
+
+Report = Event | Ended | Tried | Fault
+Reports = queue.SimpleQueue[Report]  # Ctrl-C leaves no lock of it held, as it can of a Queue's
 
 
 class Patience(NamedTuple):
@@ -125,13 +135,17 @@ def run_all(
     writer: store.RunWriter,
     on_event: Callable[[Event], None],
     trials: int,
+    tried: Mapping[str, int],
 ) -> Outcome:
     """Start the workers, and write and tell what they report, until the last has ended.
 
-    `not_begun` are phones that others hold, or that are missing; `trials` are to be done.
+    A fault of ours in one of them is raised when the others are done.
+    `not_begun` are phones that others hold, or that are missing; `trials` are to be done, and
+    `tried` of them, by key, so often in an earlier start of the run.
     """
-    reports: Reports = queue.Queue()
-    tally = _Tally(writer, on_event, not_begun, trials, [worker.device for worker in workers])
+    reports: Reports = queue.SimpleQueue()
+    devices = [worker.device for worker in workers]
+    tally = _Tally(writer, on_event, not_begun, trials, devices, tried)
     interrupted = False
     try:
         for worker in workers:
@@ -140,11 +154,14 @@ def run_all(
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        for worker in workers:
-            worker.abort()
-        for worker in workers:
-            worker.join()
-        tally.keep_rest(reports)
+        try:
+            for worker in workers:
+                worker.abort()
+            for worker in workers:
+                if worker.is_alive():  # Ctrl-C may have come before its start
+                    worker.join()
+        finally:  # also when a second Ctrl-C does not wait for the phones
+            tally.keep_rest(reports)
     return tally.outcome(interrupted)
 
 
@@ -191,14 +208,14 @@ class _Worker(threading.Thread):
             self._note(getattr(error, "__notes__", ()))
             if not self._stop_asked.is_set():
                 self._report(PhoneStopped(device, error))
-        except BaseException as error:  # a fault of ours: the main thread shall raise it
-            self._report(error)
+        except BaseException as error:
+            self._report(Fault(device, error))
         finally:
             self._hold.release()
 
     def _run_until_done(self) -> None:
         """All of the list; a phone that fails in the middle is begun with anew, in all steps."""
-        while True:
+        while not self._stop_asked.is_set():
             try:
                 with self._prepared():
                     self._run_list()
@@ -334,41 +351,36 @@ class _Tally:
         not_begun: Mapping[str, DeviceError],
         total: int,
         devices: Iterable[Device],
+        tried: Mapping[str, int],
     ) -> None:
         self._writer = writer
         self._on_event = on_event
         self._total = total
         self._counts = {"ok": 0, "failed": 0, "skipped": 0}
         self._stopped: dict[str, BenchError] = dict(not_begun)
+        self._fault: BaseException | None = None
         self._devices = {device_id(device): device for device in devices}
+        self._tried = Counter(tried)  # trials without an end, by key
 
     def take(self, reports: Reports, phones: int) -> None:
         """Handle reports until every phone is done or given up."""
-        for report in _until_all_ended(reports, phones):
-            if isinstance(report, BaseException):
-                raise report
-            if isinstance(report, Ended):
-                self._keep(report)
-                continue
-            if isinstance(report, Tried):
-                self._keep_try(report)
-                continue
-            if isinstance(report, PhoneStopped):
-                self._stopped[device_id(report.device)] = report.error
-            self._on_event(report)
+        while phones:
+            report = reports.get()
+            phones -= isinstance(report, PhoneDone | PhoneStopped | Fault)
+            self._tell(self._keep(report))
 
     def keep_rest(self, reports: Reports) -> None:
         """Trials that ended while the sweep was being stopped are measured all the same."""
-        while not reports.empty():
-            report = reports.get()
-            if isinstance(report, Ended):
-                self._keep(report)
-            elif isinstance(report, Tried):
-                self._keep_try(report)
-            elif isinstance(report, PhoneNoted):  # what could not be put back, perhaps
-                self._on_event(report)
+        rest = [reports.get() for _ in range(reports.qsize())]
+        # All are kept before anything is told, which may raise again.
+        for report in [self._keep(report) for report in rest]:
+            # A note is of what could not be put back, perhaps.
+            if isinstance(report, Ended | Tried | PhoneNoted | PhoneStopped):
+                self._tell(report)
 
     def outcome(self, interrupted: bool) -> Outcome:
+        if self._fault is not None and not interrupted:
+            raise self._fault
         return Outcome(
             path=self._writer.path,
             **self._counts,
@@ -377,23 +389,45 @@ class _Tally:
             interrupted=interrupted,
         )
 
-    def _keep_try(self, tried: Tried) -> None:
-        trial = tried.ended.trial
-        self._writer.append_try(trial)
-        self._on_event(TrialRepeated(self._devices[trial.device], trial, tried.why))
+    def _keep(self, report: Report) -> Report:
+        """Written before anything else happens: a later failure must not lose it."""
+        match report:
+            case Ended(trial, stderr):
+                report = self._numbered(report)
+                self._writer.append(report.trial)
+                self._tried.pop(trial.key, None)
+                self._counts[trial.status] += 1
+                self._writer.log(trial.key, trial.argv, stderr)
+            case Tried(ended, why):
+                report = Tried(self._numbered(ended), why)
+                self._writer.append_try(report.ended.trial)
+                self._tried[ended.trial.key] += 1
+            case PhoneStopped(device, error):
+                self._stopped[device_id(device)] = error
+            case Fault(device, error):
+                self._stopped[device_id(device)] = _explained(error)
+                self._fault = self._fault or error
+        return report
 
-    def _keep(self, ended: Ended) -> None:
-        # Written before anything else happens: a later failure must not lose it.
-        self._writer.append(ended.trial)
-        self._writer.log(ended.trial.key, ended.trial.argv, ended.stderr)
-        self._counts[ended.trial.status] += 1
-        self._on_event(TrialEnded(self._devices[ended.trial.device], ended.trial))
+    def _numbered(self, ended: Ended) -> Ended:
+        """Tries are counted over all starts of the run, and all returns of the phone."""
+        tries = self._tried[ended.trial.key] + 1
+        return ended._replace(trial=msgspec.structs.replace(ended.trial, tries=tries))
+
+    def _tell(self, report: Report) -> None:
+        match report:
+            case Ended(trial):
+                self._on_event(TrialEnded(self._devices[trial.device], trial))
+            case Tried(ended, why):
+                device = self._devices[ended.trial.device]
+                self._on_event(TrialRepeated(device, ended.trial, why))
+            case Fault(device, error):
+                self._on_event(PhoneStopped(device, _explained(error)))
+            case _:
+                self._on_event(report)
 
 
-def _until_all_ended(
-    reports: Reports, phones: int
-) -> Iterator[Event | Ended | Tried | BaseException]:
-    while phones:
-        report = reports.get()
-        phones -= isinstance(report, PhoneDone | PhoneStopped)
-        yield report
+def _explained(error: BaseException) -> BenchError:
+    return BenchError(
+        f"A fault of bench itself: {error!r}.", next_step="The traceback follows at the end."
+    )
