@@ -178,8 +178,8 @@ def test_garbled_output_has_as_many_other_bytes_as_asked(adb: Adb, phone: Virtua
 
 
 def test_lines_end_in_cr_lf_until_cleared(adb: Adb, phone: VirtualPhone) -> None:
-    virtual.fault(phone, "crlf")
     for _ in range(2):
+        virtual.fault(phone, "crlf")
         assert adb.shell(phone, "printf 'a\\nb\\n'").stdout == b"a\r\nb\r\n"
     virtual.fault(phone, "cut", after_bytes=2)  # the earlier fault is the nearer to the command
     assert adb.shell(phone, "printf 'a\\nb\\n'").stdout == b"a\r"
@@ -250,6 +250,15 @@ def test_a_hot_phone_says_so_is_slower_and_cools_down_when_cleared(
     assert _loop_s(adb, phone) > 1.5 * cool_s  # five times, were nothing else running
     virtual.fault(phone, "clear")
     assert adb.out(phone, told) == cool
+
+
+def test_what_is_left_of_a_program_that_was_killed_in_the_heat_goes_on(
+    adb: Adb, phone: VirtualPhone
+) -> None:
+    virtual.fault(phone, "heat", stopped_percent=90, over_ms=0)
+    for _ in range(3):  # it is killed while it stands still, most probably
+        virtual.fault(phone, "kill", pattern="sleep 6172")
+        assert adb.shell(phone, "sleep 0.1 & exec sleep 6172").returncode == 137
 
 
 def _loop_s(adb: Adb, phone: VirtualPhone) -> float:

@@ -105,7 +105,8 @@ def fault(
 ) -> None:
     """Order something to go wrong with a virtual phone.
 
-    `bench virtual list` shows every kind, and its arguments with their usual values.
+    `bench virtual list` shows every kind, and its arguments with their usual values. Times are
+    ms, and for_ms=0 is until cleared.
 
     Example: bench virtual fault 6601 drop after_bytes=1000000
     """

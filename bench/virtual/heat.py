@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,12 +52,10 @@ async def heat(world: World, processes: Processes, course: Course) -> None:
                 files.write(course, share)
                 next_step = now + _STEP_S
             stopped_s = _CYCLE_S * course.stopped * share
-            processes.signal_all(signal.SIGSTOP)
-            await asyncio.sleep(stopped_s)
-            processes.signal_all(signal.SIGCONT)
+            with processes.stopped():
+                await asyncio.sleep(stopped_s)
             await asyncio.sleep(_CYCLE_S - stopped_s)
     finally:
-        processes.signal_all(signal.SIGCONT)
         files.restore()
 
 

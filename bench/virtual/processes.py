@@ -11,8 +11,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from bench.virtual import procstat
 
@@ -81,11 +81,15 @@ class Processes:
         self._exits[popen.pid] = exited
         return Child(popen.pid, exited)
 
-    def signal_all(self, number: signal.Signals) -> None:
-        """Signal every command that runs, with what it has started in its own group."""
-        for pid in self._exits:
-            with suppress(ProcessLookupError):
-                os.killpg(pid, number)
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop every command that runs, with what it has started in its own group, for a block."""
+        groups = list(self._exits)  # some outlive their leader, and have to go on as well
+        _signal_groups(groups, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            _signal_groups(groups, signal.SIGCONT)
 
     def cpu_s(self) -> dict[int, float]:
         """Processor seconds that each process of a running command has used so far, by its id."""
@@ -163,6 +167,12 @@ async def _kill_all(find: Callable[[], list[int]]) -> None:
     while (found := find()) and time.monotonic() < give_up_at:
         _signal_all(found, signal.SIGKILL)
         await asyncio.sleep(0.01)
+
+
+def _signal_groups(groups: list[int], number: signal.Signals) -> None:
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
 
 
 def _signal_all(pids: list[int], number: signal.Signals) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 Send = Callable[[bytes], Awaitable[None]]
 
+_LINE_END = re.compile(rb"(?<!\r)\n")  # what was ordered twice isn't done twice
 _MOST_GARBLED = 16 << 20  # bytes that are held back for it
 
 
@@ -77,7 +79,7 @@ class Crlf(_Plain):
     """Lines end as on a terminal."""
 
     async def send(self, data: bytes, onward: Send) -> None:
-        await onward(data.replace(b"\n", b"\r\n"))
+        await onward(_LINE_END.sub(b"\r\n", data))
 
 
 class Garble:
