@@ -49,7 +49,7 @@ def judge(
     """
     found: list[Doubt] = []
     if isinstance(told, Reported):
-        found += _of_report(told)
+        found += _of_report(told, precision)
     else:
         step_us = stats.step(told.samples_us, CLOCK_ROUNDING_US)
         found += _of_precision(told, precision)
@@ -100,14 +100,7 @@ def _of_precision(told: Measurement, precision: Precision) -> Iterator[Doubt]:
     limit = "max_samples" if told.stopped_by == "max_samples" else "max_seconds"
     fewest = max(precision.min_samples, FEWEST if precision.interval else 1)
     if len(samples) < fewest:
-        yield Doubt(
-            kind="few samples",
-            message=f"{len(samples)} samples where {fewest} were asked for"
-            if fewest == precision.min_samples
-            else f"{len(samples)} samples, and an interval of the median takes {fewest}",
-            cure=f"raise {limit}",
-            numbers={"samples": len(samples), "min_samples": precision.min_samples},
-        )
+        yield _few(len(samples), fewest, precision, limit)
     half_width = stats.half_width_share(samples)
     if half_width is not None and precision.interval and half_width > precision.interval:
         yield Doubt(
@@ -121,6 +114,17 @@ def _of_precision(told: Measurement, precision: Precision) -> Iterator[Doubt]:
                 "effective_samples": stats.effective_count(samples),
             },
         )
+
+
+def _few(samples: int, fewest: int, precision: Precision, limit: str) -> Doubt:
+    return Doubt(
+        kind="few samples",
+        message=f"{samples} samples where {fewest} were asked for"
+        if fewest == precision.min_samples
+        else f"{samples} samples, and an interval of the median takes {fewest}",
+        cure=f"raise {limit}",
+        numbers={"samples": samples, "min_samples": precision.min_samples},
+    )
 
 
 def _of_shape(samples: Sequence[float], step_us: float | None) -> Iterator[Doubt]:
@@ -182,7 +186,9 @@ def _of_clock(
         )
 
 
-def _of_report(reported: Reported) -> Iterator[Doubt]:
+def _of_report(reported: Reported, precision: Precision) -> Iterator[Doubt]:
+    if reported.count < precision.min_samples:
+        yield _few(reported.count, precision.min_samples, precision, "max_seconds")
     yield Doubt(
         kind="reported only",
         message=f"{reported.tool} keeps its samples to itself: the median has no interval",

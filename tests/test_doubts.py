@@ -193,6 +193,12 @@ def test_a_report_without_samples_says_so():
     assert [doubt.kind for doubt in found] == ["reported only", "partial delegation"]
 
 
+def test_a_report_of_fewer_samples_than_were_asked_for_says_so():
+    reported = Reported(tool="benchmark_model", count=2, mean_us=9e6)
+    few, _ = doubts.judge(reported, Config(), PRECISION)
+    assert (few.kind, few.message) == ("few samples", "2 samples where 30 were asked for")
+
+
 def test_every_kind_has_a_heading_in_the_documentation():
     text = (Path(__file__).parents[1] / "docs" / "variance.md").read_text()
     headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
