@@ -8,6 +8,7 @@ is the host that is thrown over: it runs the sweep of a folder, and prints its e
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import os
 import random
@@ -37,6 +38,7 @@ PATIENCE = engine.Patience(return_within_s=10, poll_s=0.1, losses=6)
 RUNNER = "--max-seconds="
 LATER_S = 0.25  # a fault comes so long after the trial that brings it, at most
 MOST_STARTS = 60
+ENDS_WITHIN_S = 180.0  # a host that doesn't tells where it waits, and the storm fails with that
 
 
 class Storm(NamedTuple):
@@ -98,29 +100,43 @@ def _one_start(rig: Rig, weather: _Weather) -> bool:
     """Start the host and throw at it until it ends; whether the sweep is done."""
     run = store.latest_run(rig.folder / "results", "faults")
     arguments = [str(rig.folder), str(rig.server.port), str(int(run is not None))]
-    with subprocess.Popen(
-        [sys.executable, __file__, *arguments, *(phone.serial for phone in rig.phones)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as host:
-        assert host.stdout is not None
-        assert host.stderr is not None
+    complaints = rig.folder / "complaints"
+    with (
+        complaints.open("wb") as stderr,
+        subprocess.Popen(
+            [sys.executable, __file__, *arguments, *(phone.serial for phone in rig.phones)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as host,
+    ):
         weather.host = host
-        done = False
-        for line in host.stdout:
-            event = json.loads(line) if line.endswith("}\n") else {}
-            if event.get("event") == "outcome":
-                done = not (event["not_run"] or event["interrupted"] or event["stopped"])
-            elif event.get("event") == "sweep_started":
-                weather.planned = event["trials"]
-            elif event.get("event") == "trial_ended":
-                weather.blow()
-        weather.complaints = host.stderr.read()
+        try:
+            done = _hear(host, weather)
+        finally:
+            host.kill()  # or leaving it would wait for its end
     weather.host = None
-    assert "Traceback" not in weather.complaints, weather.complaints
+    weather.complaints = complaints.read_text(errors="replace")
+    crashed = "most recent call" in weather.complaints
+    # Ctrl-C may come before the sweep begins, or after it has ended.
+    assert not crashed or weather.complaints.endswith("KeyboardInterrupt\n"), weather.complaints
     if not done:
         time.sleep(0.2)
+    return done
+
+
+def _hear(host: subprocess.Popen[str], weather: _Weather) -> bool:
+    """Take a host's events until it ends; whether it has done the whole sweep."""
+    assert host.stdout is not None
+    done = False
+    for line in host.stdout:
+        event = json.loads(line) if line.endswith("}\n") else {}
+        if event.get("event") == "outcome":
+            done = not (event["not_run"] or event["interrupted"] or event["stopped"])
+        elif event.get("event") == "sweep_started":
+            weather.planned = event["trials"]
+        elif event.get("event") == "trial_ended":
+            weather.blow()
     return done
 
 
@@ -260,6 +276,7 @@ WEIGHTS = {kind: COSTLY.get(kind, 8) for kind in KINDS}
 
 def main(folder: str, adb_port: str, resume: str, *serials: str) -> None:
     """The host."""
+    faulthandler.dump_traceback_later(ENDS_WITHIN_S, exit=True)
     process.UNBOUNDED_ALLOWANCE_S = 1.0  # else a hanging runner costs two minutes,
     choose.SELF_TEST_S = 2.0  # or one
     os.environ["ANDROID_ADB_SERVER_PORT"] = adb_port
