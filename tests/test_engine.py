@@ -429,6 +429,13 @@ def test_a_bad_model_is_named_with_the_line_before_a_phone_is_touched(rig, conte
     assert touched == []
 
 
+def test_a_model_that_is_asked_for_in_two_ways_is_to_be_asked_for_once(rig):
+    small = '[[models]]\nfamily = "mobilenet_v1"\nresolution = 32\nalpha = 0.25\n'
+    rig.write(small + small + "classes = 1000\n")
+    with pytest.raises(ModelError, match=r"line [56]: two models are called .* Ask for it once"):
+        engine.make_models(sweeps.load(rig.folder / "s.toml"))
+
+
 def test_results_that_cannot_be_written_are_said_before_a_trial_starts(rig):
     phone = rig.phone()
     (rig.folder / "results").write_text("in the way")
@@ -559,6 +566,20 @@ def test_a_result_file_that_contradicts_the_text_is_a_failed_trial(rig, benchmar
     outcome = rig.sweep()
     assert (outcome.ok, outcome.failed) == (0, 4)
     assert lines(outcome)[0].stage == "output"
+
+
+def test_a_result_file_without_end_is_a_failed_trial_and_is_not_read(
+    rig, benchmark_model, monkeypatch
+):
+    def run(argv):
+        phone.files[BenchmarkModel.result_file] = b"\x0a" * 2000
+        return benchmark_model(argv)
+
+    monkeypatch.setattr("bench.trial.process.MOST_RESULT_BYTES", 1000)
+    rig.write('runner = "benchmark_model"\n' + ONE_TRIAL)
+    phone = rig.phone(runner=run)
+    (trial,) = lines(rig.sweep())
+    assert (trial.stage, trial.reason) == ("output", "The result file is too large to be one.")
 
 
 def test_a_phone_that_fails_the_self_test_is_measured_with_benchmark_model_and_says_why(

@@ -51,9 +51,8 @@ def make_models(
         with _line_named(sweep, spec):
             model = zoo.realize(spec, model_cache())
             if model.name in models:
-                raise ModelError(
-                    f"two models are called {model.name!r}.", next_step="Rename one file."
-                )
+                cure = "Rename one file." if spec.file is not None else "Ask for it once."
+                raise ModelError(f"two models are called {model.name!r}.", next_step=cure)
             models[model.name] = _checked(spec, model, host_runtime)
         on_event(ModelReady("made", len(models), len(sweep.models)))
     return tuple(models.values())

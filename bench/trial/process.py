@@ -14,6 +14,7 @@ from bench.trial.runners import Result, Runner, Start
 # Loading, compiling, the first inference and the last one of each phase are not bounded by the
 # runner; two minutes is what the slowest phones need for the largest models.
 UNBOUNDED_ALLOWANCE_S = 120.0
+MOST_RESULT_BYTES = 16 << 20  # figures of every operator are some hundred KB
 SMALL_S = 20.0  # for a command that does next to nothing
 
 
@@ -59,4 +60,6 @@ class Process(NamedTuple):
         with tempfile.TemporaryDirectory() as folder:
             local = Path(folder) / "result"
             self.phone.pull(remote, local)
+            if local.stat().st_size > MOST_RESULT_BYTES:
+                raise RunnerError("The result file is too large to be one.", stage="output")
             return local.read_bytes()
