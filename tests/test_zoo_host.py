@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from bench.errors import ModelError
 from bench.records import ModelSpec
-from bench.zoo import realize
+from bench.runtime import inputs
+from bench.zoo import host, realize
 from bench.zoo.host import PYTHON_VARIABLE, ask, run_once
 
 
@@ -65,6 +70,17 @@ def test_a_process_that_dies_is_an_error_that_names_the_signal(tmp_path: Path, t
     python.chmod(0o755)
     run = run_once(tiny, python=str(python))
     assert run.error == "its process was ended by SIGSEGV"
+
+
+def test_a_process_whose_parent_was_killed_ends_by_itself(tiny: Path) -> None:
+    request = {
+        "runtime": "ai-edge-litert", "inputs": inputs.__file__, "ends_after_s": 2, "do": "run",
+        "model": str(tiny), "threads": 1, "seed": 1, "inferences": 10**12,
+    }  # fmt: skip
+    script = Path(host.__file__).with_name("host_process.py")
+    argv = [sys.executable, "-I", str(script), json.dumps(request)]
+    done = subprocess.run(argv, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -signal.SIGALRM
 
 
 def test_a_process_that_hangs_is_ended_at_the_deadline(tmp_path: Path, tiny: Path) -> None:

@@ -8,6 +8,7 @@ loaded in one place, `host_process.py`, which any Python with NumPy and a runtim
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -89,7 +90,14 @@ def ask(
         python or _python_for(runtime),
         "-I",  # nothing of the surroundings: no PYTHONPATH, no current directory
         str(Path(__file__).with_name(script)),
-        json.dumps({"runtime": runtime, "inputs": str(_inputs_module()), **request}),
+        json.dumps(
+            {
+                "runtime": runtime,
+                "inputs": str(_inputs_module()),
+                "ends_after_s": math.ceil(deadline_s) + 5,  # also when this process is killed
+                **request,
+            }
+        ),
     ]
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         status = _run(argv, stdout.fileno(), stderr.fileno(), deadline_s)

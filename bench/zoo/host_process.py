@@ -11,6 +11,7 @@ import importlib.util
 import json
 import re
 import resource
+import signal
 import sys
 import time
 import zlib
@@ -27,6 +28,7 @@ _MEMORY = 16 * 1024**3  # bytes of addresses
 
 def main() -> None:
     request = json.loads(sys.argv[1])
+    signal.alarm(request["ends_after_s"])
     runtime = request["runtime"]
     # A model that asks for absurd memory must end here, not the machine.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typing import Any
 
 def main() -> None:
     request = json.loads(sys.argv[1])
+    signal.alarm(request["ends_after_s"])
     warnings.simplefilter("ignore")
     try:
         answer: dict[str, Any] = _quantize(request)
