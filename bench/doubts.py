@@ -215,7 +215,7 @@ def _of_usage(usage: Usage | None) -> Iterator[Doubt]:
         yield Doubt(
             kind="background load",
             message=f"other processes kept {others:.1f} cores busy while it sampled",
-            cure="end what runs; flight mode keeps updates away",
+            cure="end what runs; airplane mode keeps updates away",
             numbers={"busy_cores": round(others, 3)},
         )
 

@@ -99,7 +99,7 @@ class FolderPhone:
         (self.bin / name).chmod(0o755)
 
     def add_settings(self, **values: str) -> None:
-        """Settings, flight mode and fixed performance, as Android 11 has them."""
+        """Settings, airplane mode and fixed performance, as Android 11 has them."""
         (self.root / "global").mkdir()
         for key, value in values.items():
             (self.root / "global" / key).write_bytes(os.fsencode(value))

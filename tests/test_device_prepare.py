@@ -204,7 +204,7 @@ def test_a_phone_without_any_of_it_is_left_alone(tmp_path: Path) -> None:
         ("127.0.0.1:6555", False),
     ],
 )
-def test_flight_mode_never_cuts_the_own_connection(
+def test_airplane_mode_never_cuts_the_own_connection(
     tmp_path: Path, serial: str, over_the_air: bool
 ) -> None:
     phone = phone_with(tmp_path)

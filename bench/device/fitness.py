@@ -157,7 +157,7 @@ def _of_load(device: Device, load: Load | None) -> Iterator[Doubt]:
     yield Doubt(
         kind="background load",
         message=f"{busy:.1f} of {load.cores} cores are busy" + (f" ({names})" if names else ""),
-        cure="wait, or end what runs; flight mode keeps updates away",
+        cure="wait, or end what runs; airplane mode keeps updates away",
         numbers={"busy_cores": busy, "cores": load.cores},
     )
 

@@ -34,7 +34,7 @@ _LOOK = '[ -f "$1" ] && echo saved && cat "$1"'
 _READ_S = 10.0
 _SCRIPT_S = 90.0  # `settings` starts a whole virtual machine on old phones, 1 s each time
 _LATER = "`bench devices --restore` puts them back once the phone answers."
-# A phone reached over the air goes out of reach in flight mode; a tunnel's end is no phone's.
+# A phone reached over the air goes out of reach in airplane mode; a tunnel's end is no phone's.
 _OVER_THE_AIR = re.compile(
     r".*\._adb(-tls-connect)?\._tcp\.?|(?!127\.|localhost:|\[::1\]:).+:[0-9]+"
 )
@@ -140,7 +140,7 @@ def clean(phone: Phone) -> tuple[str, ...]:
 
 
 def _wanted(phone: Phone, preparation: Preparation) -> tuple[list[str], tuple[str, ...]]:
-    """The words of prepare.sh; flight mode last, for it may cost the connection."""
+    """The words of prepare.sh; airplane mode last, for it may cost the connection."""
     words = []
     if preparation.stay_awake:
         words.append("stay-awake")
