@@ -157,6 +157,14 @@ def test_a_cut_output_is_a_failed_trial_not_a_number(rig):
     assert "cut or damaged" in lines(outcome)[0].reason
 
 
+def test_a_latency_that_no_clock_has_is_a_failed_trial(rig):
+    absurd = Finished(exit_code=0, stdout=document([5e-324] * 40), stderr=b"", duration_s=0.1)
+    rig.phone(runner=nth_start(1, lambda argv: absurd))
+    outcome = rig.sweep()
+    assert (outcome.ok, outcome.failed) == (7, 1)
+    assert "makes no sense: a latency is more than 0 us" in lines(outcome)[0].reason
+
+
 def test_a_hanging_runner_is_a_failed_trial(rig):
     rig.phone(runner=nth_start(2, raising(DeviceTimeout("not done after 5 s"))))
     outcome = rig.sweep()

@@ -78,10 +78,11 @@ def test_a_failed_trial_holds_no_measurement():
         a_trial(status="failed", reason="the runner crashed")
 
 
-def test_a_latency_of_nothing_is_refused():
+@pytest.mark.parametrize("nothing", [0.0, 5e-324, -1.0, float("nan")])
+def test_a_latency_of_nothing_is_refused(nothing):
     with pytest.raises(ValueError, match="more than 0"):
         Measurement(**{f: getattr(MEASUREMENT, f) for f in MEASUREMENT.__struct_fields__}
-                    | {"samples_us": (0.0,)})  # fmt: skip
+                    | {"samples_us": (100.0, nothing)})  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from bench.records.device import DeviceState, Moment
 from bench.records.model import Check
 from bench.records.plan import Config, Precision, RunnerName
 
+LEAST_US = 1e-6  # a thousandth of what clocks count in; shares of less may be infinite
 Delegation = Literal["full", "partial", "none"]
 Status = Literal["ok", "failed", "skipped"]
 # Each is a heading of docs/variance.md.
@@ -107,7 +108,7 @@ class Measurement(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         require(len(self.samples_us) > 0, "a measurement holds at least one sample")
-        require(all(s > 0 for s in self.samples_us), "a latency is more than 0 us")
+        require(all(s >= LEAST_US for s in self.samples_us), "a latency is more than 0 us")
 
 
 class Energy(Record, frozen=True, kw_only=True):
@@ -133,7 +134,7 @@ class Sustained(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         require(len(self.samples_us) > 0, "a sustained run holds at least one sample")
-        require(all(s > 0 for s in self.samples_us), "a latency is more than 0 us")
+        require(all(s >= LEAST_US for s in self.samples_us), "a latency is more than 0 us")
 
 
 class Reported(Record, frozen=True, kw_only=True):

@@ -50,7 +50,11 @@ class Process(NamedTuple):
             raise RunnerError(error.what, stage="run", next_step=error.next_step) from error
         attempt.said(finished.stderr or b"")
         written = self._written(runner.result_file) if runner.result_file else None
-        return runner.read(finished, self.start, written)
+        try:
+            return runner.read(finished, self.start, written)
+        except ValueError as error:  # a record refuses what it told
+            what = f"What the runner told makes no sense: {error}."
+            raise RunnerError(what, stage="output") from error
 
     def _written(self, remote: str) -> bytes | None:
         """The result file; None where this version of the runner writes none."""
