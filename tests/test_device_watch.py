@@ -123,7 +123,7 @@ def test_nothing_is_run_for_the_end_of_a_series_alone(tmp_path: Path) -> None:
     read_state(phone)
     phone.runs.clear()
     with watched(phone, every_s=30) as series:
-        wait_until(lambda: list(tmp_path.glob("work/watch-*.pid")) != [])
+        begun(tmp_path)
         series.read_state()
     assert [argv[2] for argv in phone.runs] == ["series", "state"]
     assert len(series) == 2
@@ -212,7 +212,7 @@ def test_every_shell_ends_with_the_signal_and_not_with_its_sleep(
     phone = FolderPhone(tmp_path, (*TOOLS, "sleep"), shell=shell)
     phone.add_governors("schedutil")
     with watched(phone, every_s=30) as series:
-        time.sleep(0.3)
+        begun(tmp_path)
     assert len(series) == 2
 
 
@@ -271,6 +271,12 @@ def test_a_phone_that_can_not_be_watched_gives_no_readings(tmp_path: Path) -> No
     with watched(phone) as series:
         pass
     assert list(series) == []
+
+
+def begun(root: Path) -> None:
+    """Wait until a series has taken its first reading."""
+    wait_until(lambda: list(root.glob("work/watch-*.pid")) != [])
+    time.sleep(0.3)
 
 
 def wait_until(told: Callable[[], bool]) -> None:
