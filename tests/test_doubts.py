@@ -1,6 +1,7 @@
 """Each doubt has numbers, a cure and a heading in docs/variance.md."""
 
 import random
+import re
 from pathlib import Path
 
 import msgspec
@@ -37,6 +38,11 @@ def kinds(**case):
 
 def test_a_steady_trial_is_not_doubted():
     assert kinds() == []
+
+
+def test_modes_are_told_in_ms_without_powers_of_ten():
+    (doubt,) = (d for d in judged(samples=tuple(s * 111 for s in MIGRATING)) if d.kind == "bimodal")
+    assert re.fullmatch(r"\d+% .* around 1\d\.\d+ ms and \d+% around \d\d\.?\d* ms", doubt.message)
 
 
 @pytest.mark.parametrize(
