@@ -302,6 +302,13 @@ def test_operators_take_no_longer_than_their_inferences(tmp_path: Path) -> None:
     assert 0 < sum(op["mean_us"] for op in told["profile"]["ops"]) <= max(told["samples_us"])
 
 
+def test_a_profile_of_a_slow_model_ends_when_the_time_is_up(tmp_path: Path) -> None:
+    fakes = {"FAKE_DELEGATION": "2", "FAKE_LATENCIES_NS": "5000000000"}
+    told = run_fake(fakes, tmp_path, profile="20", max_seconds="12")
+    assert told["samples_us"] == [5_000_000] * 3
+    assert (told["profile"]["inferences"], told["stopped_by"]) == (3, "max_seconds")
+
+
 def test_a_run_without_a_profile_has_none(tmp_path: Path) -> None:
     assert "profile" not in run(tiny_models.conv_net(), tmp_path)
 

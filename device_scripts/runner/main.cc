@@ -43,8 +43,7 @@ Report measure(Session& session, const Arguments& arguments) {
     report.samples = sample(session, arguments, &report.stopped_by);
     if (arguments.usage) report.usage = end_usage(begun);
   } else {
-    report.profile = profile(session, arguments.profile, &report.samples);
-    report.stopped_by = "max_samples";
+    report.profile = profile(session, arguments, &report.samples, &report.stopped_by);
   }
   note(arguments, &report.steps.steady);
   report.peak_kb = peak_memory_kb();

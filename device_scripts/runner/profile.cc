@@ -110,13 +110,16 @@ void add(Profile& profile, const Events& events, uint64_t latency_ns) {
 
 }  // namespace
 
-Profile profile(Session& session, uint32_t inferences, Latencies* samples) {
+Profile profile(Session& session, const Arguments& arguments, Latencies* samples,
+                const char** stopped_by) {
   LiteRtProfiler profiler;
   check(session.api.CompiledModelGetProfiler(session.compiled, &profiler),
         "LiteRT has no profiler");
   Profile out;
-  samples->ns = reserve(inferences);
-  for (uint32_t i = 0; i < inferences; i++) {
+  samples->ns = reserve(arguments.profile);
+  *stopped_by = "max_samples";
+  const uint64_t start = now_ns();
+  for (uint32_t i = 0; i < arguments.profile; i++) {
     uint64_t latency_ns = 0;
     const Events events = record(session, profiler, &latency_ns);
     samples->ns[samples->count++] = latency_ns;
@@ -124,6 +127,10 @@ Profile profile(Session& session, uint32_t inferences, Latencies* samples) {
     if (same_operators(out, events)) add(out, events, latency_ns);
     else out.uneven++;
     free(events.list);
+    if (i + 1 < arguments.profile && now_ns() - start >= arguments.max_ns) {
+      *stopped_by = "max_seconds";
+      break;
+    }
   }
   return out;
 }

@@ -21,6 +21,7 @@ struct Profile {
   size_t count = 0;
 };
 
-// Runs and times so many inferences with the profiler on; `samples` gets their latencies, which
-// recording lengthens.
-Profile profile(Session& session, uint32_t inferences, Latencies* samples);
+// Runs and times so many inferences with the profiler on, fewer when the time is up before;
+// `samples` gets their latencies, which recording lengthens.
+Profile profile(Session& session, const Arguments& arguments, Latencies* samples,
+                const char** stopped_by);
