@@ -100,8 +100,12 @@ def resume_run(path: Path) -> RunWriter:
 
 
 def latest_run(results: Path, name: str) -> Path | None:
-    """The newest run of a sweep, or None."""
-    return max(_runs_of(results / name), key=_order, default=None)
+    """The newest run of a sweep, or None; one that was given another name is older than all."""
+
+    def age(path: Path) -> tuple[bool, tuple[str, int]]:
+        return _NAME.fullmatch(path.name) is not None, _order(path)
+
+    return max(_runs_of(results / name), key=age, default=None)
 
 
 def find_runs(path: Path) -> list[Path]:
@@ -188,12 +192,9 @@ def _runs_of(folder: Path) -> list[Path]:
 
 
 def _order(path: Path) -> tuple[str, int]:
-    """What runs are sorted by: the time in a name, then the number among those of one time.
-
-    One that a user has given another name is older than all: it is no run to go on with.
-    """
+    """What runs are sorted by: the time in a name, then the number among those of one time."""
     named = _NAME.fullmatch(path.name)
-    return (named[1], int(named[2] or 1)) if named else ("", 0)
+    return (named[1], int(named[2] or 1)) if named else (path.name, 0)
 
 
 def _new_folder(parent: Path, now: str) -> Path:

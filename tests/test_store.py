@@ -212,11 +212,10 @@ def test_a_line_that_is_whole_when_ctrl_c_comes_is_kept(tmp_path, monkeypatch):
 def test_a_run_that_was_given_another_name_is_not_the_newest(tmp_path):
     baseline = a_run(tmp_path)
     baseline.close()
-    renamed = baseline.path.rename(baseline.path.with_name("baseline"))
+    baseline.path.rename(baseline.path.with_name("baseline"))
     newest = a_run(tmp_path)
     newest.close()
     assert store.latest_run(tmp_path, "s") == newest.path
-    assert store.find_runs(tmp_path) == [renamed, newest.path]
 
 
 def test_a_run_that_cannot_be_made_ready_is_let_go_of(tmp_path, monkeypatch):
