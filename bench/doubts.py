@@ -145,7 +145,8 @@ def _of_shape(samples: Sequence[float], step_us: float | None) -> Iterator[Doubt
         yield Doubt(
             kind="bimodal",
             message=f"{1 - modes.high_share:.0%} of the samples lie around"
-            f" {modes.low / 1000:.4g} ms and {modes.high_share:.0%} around {modes.high / 1000:.4g} ms",
+            f" {modes.low / 1000:.4g} ms and {modes.high_share:.0%} around"
+            f" {modes.high / 1000:.4g} ms",
             cure="set an affinity, or as many threads as there are cores of one kind",
             numbers={
                 "low_us": modes.low,
