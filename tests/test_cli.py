@@ -262,6 +262,12 @@ def test_a_serial_that_is_not_there_is_named_with_those_that_are(folder, server,
     assert is_one_error(done, "'NOPE'", phone.serial)
 
 
+def test_a_phone_that_is_not_there_is_told_before_models_are_made(folder, server, phone):
+    (folder / "net.tflite").write_bytes(b"no model")
+    done = bench("sweep", "tiny.toml", "--device", "NOPE", folder=folder, server=server)
+    assert is_one_error(done, "'NOPE'")
+
+
 def test_an_unknown_profile_is_named_with_those_there_are(folder):
     done = bench("sweep", "tiny.toml", "--device", "virtual:huge", folder=folder)
     assert is_one_error(done, "huge", "flagship", "small")

@@ -7,7 +7,7 @@ import functools
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,7 @@ import typer
 from bench.cli.events import print_event
 from bench.cli.progress import Screen
 from bench.cli.screen import HostRuntime, complain, warn
+from bench.errors import DeviceError
 
 if TYPE_CHECKING:
     from bench.device import Phone
@@ -114,7 +115,21 @@ def _phones(wanted: Sequence[str]) -> Iterator[tuple[list[str], Connect]]:
             real = [phone.serial for phone in device.usable_phones(users)]
         for name in real:
             reach[name] = functools.partial(device.connect_target, name)
+        if wanted and not virtual:
+            _require_one(reach.values())
         yield list(reach), lambda name: reach[name]()
+
+
+def _require_one(reach: Iterable[Callable[[], Phone]]) -> None:
+    """DeviceError at once, and not after minutes of making models, where no phone is there."""
+    failures = []
+    for connect in reach:
+        try:
+            connect()
+            return
+        except DeviceError as error:
+            failures.append(error)
+    raise failures[0]
 
 
 def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, Callable[[], Phone]]:
