@@ -14,6 +14,7 @@ import bench
 from bench.errors import StoreError, UsageError
 from bench.records import Check, Config, OpTime, Trial
 from bench.report.collect import collect
+from bench.report.text import milliseconds
 from bench.store import read_trials
 
 PHONE, VIRTUAL = made.phone(), made.virtual_phone()
@@ -220,6 +221,15 @@ def test_a_folder_named_by_an_enemy_stays_text(tmp_path: Path) -> None:
     assert "a b;<script>$(id)" in page.text
 
 
+@pytest.mark.parametrize(
+    ("us", "told"),
+    [(12.3456, "0.01235"), (123.456, "0.1235"), (1234.56, "1.235"), (12345.6, "12.35"),
+     (123456.0, "123.5"), (1234560.0, "1,235"), (None, "–")],
+)  # fmt: skip
+def test_a_latency_has_four_digits_that_count(us: float | None, told: str) -> None:
+    assert milliseconds(us) == told
+
+
 def test_one_trial_makes_a_report(tmp_path: Path) -> None:
     run = made.write_run(
         tmp_path, [PHONE], made.MOBILENETS[:1], [made.trial(PHONE, made.MOBILENETS[0])]
@@ -266,7 +276,7 @@ def test_a_run_that_was_cut_short_says_what_is_left(tmp_path: Path) -> None:
 
 def test_a_run_without_any_trial_makes_a_page(tmp_path: Path) -> None:
     page = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], []))
-    assert "No trial has ended yet" in page.text
+    assert "No trial has ended" in page.text
     assert page.open == []
 
 
@@ -302,7 +312,7 @@ def test_the_slowest_operators_of_a_profile_are_told_with_who_ran_them(tmp_path:
     trials = [made.trial(PHONE, made.MOBILENETS[0], ops=tuple(ops))]
     text = report(made.write_run(tmp_path, [PHONE], made.MOBILENETS[:1], trials)).text
     assert "The slowest 8 of 20 operators, timed in a process of their own" in text
-    assert "<conv20> CONV_2D 0.020 10 % XNNPACK" in text
+    assert "<conv20> CONV_2D 0.02000 10 % XNNPACK" in text
     assert "<conv12>" not in text
 
 

@@ -151,6 +151,22 @@ def test_report_of_several_runs_merges_them_and_warns_of_mixed_versions(tmp_path
     assert len({part.partition('"')[0] for part in html.split('href="#cell-')[1:]}) == 2
 
 
+def test_report_warns_of_two_versions_of_a_library_on_two_kinds_of_phone(tmp_path: Path) -> None:
+    """Another ABI has another binary, of which nothing is said as long as it is of one version."""
+    old = made.phone("OLD", model="Acme Old", abis=("armeabi-v7a",))
+    for version, warned in (("2.1.6", False), ("2.1.3", True)):
+        runner = msgspec.structs.replace(
+            made.RUNNER, abi="armeabi-v7a", sha256=made.digest("v7a"),
+            library_sha256=made.digest("v7a library"), library_version=version,
+        )  # fmt: skip
+        trials = [made.trial(PHONE, NETS[0]), made.trial(old, NETS[0], runner=runner)]
+        page = tmp_path / f"{version}.html"
+        bench("report", made.write_run(tmp_path, [PHONE, old], NETS, trials), "--output", page)
+        html = page.read_text(encoding="utf-8")
+        assert ("2 kinds of LiteRT library: 2.1.3 armeabi-v7a" in html) == warned
+        assert ("side by side" in html) == warned
+
+
 def test_report_of_runs_by_two_versions_of_bench_says_so(tmp_path: Path) -> None:
     first, second = run(tmp_path), run(tmp_path)
     plan = second / "plan.json"

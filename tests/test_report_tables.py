@@ -76,6 +76,17 @@ def test_more_threads_do_not_make_a_model_the_best_of_its_level(tmp_path: Path) 
     }  # fmt: skip
 
 
+def test_nothing_is_the_best_of_an_emulated_device(tmp_path: Path) -> None:
+    """Its times are the translator's, and do not even compare models with each other."""
+    devices = [PHONE, made.virtual_phone(emulated=True)]
+    nets = [made.MOBILENETS[0], made.SHUFFLENETS[0]]
+    collection = collect(made.write_run(tmp_path, devices, nets, made.grid(devices, nets)))
+    (level,) = comparison(collection.cells, collection.devices, {})
+    assert [[entry.best for entry in row.entries] for row in level.rows] == [
+        [True, False], [False, False],
+    ]  # fmt: skip
+
+
 def test_a_lone_model_is_not_the_best_of_anything(tmp_path: Path) -> None:
     found = levels(tmp_path, made.MOBILENETS)
     assert not any(row.entries[0].best for level in found for row in level.rows)

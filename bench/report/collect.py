@@ -91,15 +91,21 @@ def mixed(collection: Collection) -> list[str]:
     }
     programs = len({(r.name, r.abi) for r in runners})
     expected = {"runner": programs, "LiteRT library": programs, "input": 1}
+    # Each ABI has a binary of its own, but all of one version.
+    versions = {
+        "runner": {(r.name, r.version) for r in runners if r.version},
+        "LiteRT library": {(r.name, r.library_version) for r in runners if r.library_version},
+    }
     found = [
         f"{len(values)} kinds of {what}: {', '.join(sorted(values))}"
         for what, values in told.items()
         if len(values) > expected[what] > 0
+        or len(of := versions.get(what, ())) > len({name for name, _ in of})
     ]
     for program in dict.fromkeys(name for run in collection.runs for name in run.plan.versions):
-        versions = {r.plan.versions[program] for r in collection.runs if program in r.plan.versions}
-        if len(versions) > 1:
-            found.append(f"{len(versions)} versions of {program}: {', '.join(sorted(versions))}")
+        asked = {r.plan.versions[program] for r in collection.runs if program in r.plan.versions}
+        if len(asked) > 1:
+            found.append(f"{len(asked)} versions of {program}: {', '.join(sorted(asked))}")
     for id_, title in collection.titles.items():
         builds = {run.devices[id_].fingerprint for run in collection.runs if id_ in run.devices}
         if len(builds) > 1:

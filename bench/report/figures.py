@@ -225,11 +225,11 @@ def page_plot(name: str, figure: Figure, caption: str) -> Plot:
 
 
 def _latency_caption(collection: Collection, config: Config) -> str:
-    """What a cut in MACs buys on each device, from the family with the widest span."""
+    """What more MACs cost on each device, from the family with the widest span."""
     of_config = [cell for cell in collection.cells if cell.config == config]
     sentences = [
         sentence
-        for device in collection.devices[:MOST_SENTENCES]
+        for device in [d for d in collection.devices if not d.emulated][:MOST_SENTENCES]
         for sentence in _span(
             collection.titles[device_id(device)],
             [cell for cell in of_config if cell.device_id == device_id(device)],
@@ -251,8 +251,8 @@ def _span(title: str, cells: Sequence[Cell]) -> Iterator[str]:
     large, small = max(widest), min(widest)
     macs, latency = large[0] / small[0], large[1] / small[1]
     yield (
-        f"On {title}, going from {large[2]} to {small[2]} cuts MACs by {macs:.1f}"
-        f" and latency by {latency:.1f}."
+        f"On {title}, {large[2]} has {macs:.1f} times the MACs of {small[2]} and takes"
+        f" {latency:.1f} times as long."
     )
 
 

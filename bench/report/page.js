@@ -186,8 +186,8 @@ class Comparison {
     this.levels.forEach((heading, level) => heading && hide(heading, !levels.has(level)));
     this.put([...first]);
     this.grow(shown.slice(batch));
-    const all = this.rows.length.toLocaleString("en");
-    this.counter.textContent = kept.length === this.rows.length ? `${all} rows` : `${kept.length.toLocaleString("en")} of ${all} rows`;
+    const all = `${this.rows.length.toLocaleString("en")} row${this.rows.length === 1 ? "" : "s"}`;
+    this.counter.textContent = kept.length === this.rows.length ? all : `${kept.length.toLocaleString("en")} of ${all}`;
     this.more.hidden = kept.length <= limit;
     this.more.textContent = `Show all ${kept.length.toLocaleString("en")}`;
   }
@@ -359,7 +359,7 @@ class Comparison {
     const rows = this.order.filter((entry) => entry.kept).map((entry) => entry.row);
     const text = form === "CSV" ? this.csv(columns, rows) : this.markdown(columns, rows);
     const done = await toClipboard(text);
-    this.counter.textContent = done ? `${rows.length} rows copied as ${form}` : "The browser refused to copy";
+    this.counter.textContent = done ? `${rows.length} row${rows.length === 1 ? "" : "s"} copied as ${form}` : "The browser refused to copy";
   }
 
   title(column) {

@@ -187,8 +187,11 @@ def _lowest_measured(rows: Iterable[Row]) -> dict[str, float]:
 
 
 def _fastest(column: Sequence[Entry]) -> float | None:
-    """The upper bound of the fastest entry; None where there is nothing to choose from."""
-    told = [e for e in column if e.median_us is not None]
+    """The upper bound of the fastest entry; None where there is nothing to choose from.
+
+    An emulated device's times do not even compare models with each other.
+    """
+    told = [e for e in column if e.median_us is not None and e.cell and not e.cell.device.emulated]
     if len(told) < 2:
         return None
     return _bounds(min(told, key=lambda e: e.median_us or 0))[1]

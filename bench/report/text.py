@@ -42,7 +42,8 @@ def milliseconds(us: float | None) -> str:
     if us is None:
         return NONE
     ms = us / 1000
-    digits = 3 if ms < 10 else 2 if ms < 100 else 1 if ms < 1000 else 0
+    bounds = ((5, 0.1), (4, 1), (3, 10), (2, 100), (1, 1000))
+    digits = next((digits for digits, below in bounds if ms < below), 0)
     return f"{ms:,.{digits}f}"
 
 

@@ -162,7 +162,7 @@ def keys(cells: pd.DataFrame, *, joined: bool = True, kinds: bool = True) -> lis
         handle = key(series.colour, "o", fill=series.fill, line=line)
         found.append((handle, device_label(str(points["device"].iloc[0]))))
     if len(devices) > MOST_DEVICES:
-        found.append((key(INK, ""), f"and {len(devices) - MOST_DEVICES} more devices"))
+        found.append((key(INK, ""), f"{len(devices) - MOST_DEVICES} more devices are not drawn"))
     names = [kind for kind, _ in groups(cells, "kind")] if kinds else []
     if len(names) > 1:
         found += [

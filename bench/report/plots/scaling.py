@@ -129,6 +129,9 @@ def device_vs_device(cells: pd.DataFrame) -> Figure:
             handle = key(series.colour, series.marker, fill=series.fill)
             found.append((handle, f"{name}: {ratio:.2f} times as long"))
             spans.append(y)
+        if len(others) > MOST_DEVICES - 1:
+            left = len(others) - (MOST_DEVICES - 1)
+            found.append((key(MUTED, ""), f"{left} more devices are not drawn"))
         ends = np.array([min(span.min() for span in spans), max(span.max() for span in spans)])
         axes.plot(ends, ends, color=MUTED, linewidth=0.9, linestyle=DASHED)
         both_axes = np.concatenate(spans)
