@@ -267,6 +267,28 @@ def test_a_comparison_is_a_frame_and_markdown_whatever_the_names(tmp_path: Path)
     assert "\\<script\\>" in row
 
 
+def test_markdown_of_hundreds_of_cells_fits_into_a_comment(tmp_path: Path) -> None:
+    """Of a pull request on GitHub, which takes 65,536 characters."""
+    device = made.phone(model="|" * 100)
+    nets = [made.model(f"{n}" + "_" * 60, macs=n + 1) for n in range(400)]
+    sides = []
+    for times in (1.0, 1.5):
+        slow = [[9.99, 10.0, 10.01], [9.99 * times, 10.0 * times, 10.01 * times]]
+        trials = [
+            made.trial(device, net, repetition=r, samples_us=[1e3 * us] * 6)
+            for n, net in enumerate(nets)
+            for r, us in enumerate(slow[n % 2])
+        ]
+        sides.append(made.write_run(tmp_path, [device], nets, trials, repetitions=3))
+    found = bench.compare(*sides)
+    assert len(found.of("slower")) == len(found.of("same")) == 200
+    told = comparison_markdown(found)
+    assert len(told) < 65_536
+    rows = told.count("**slower**")
+    assert 0 < rows < 200
+    assert f"and {200 - rows} more" in told
+
+
 def test_a_virtual_device_is_marked_in_markdown(tmp_path: Path) -> None:
     device = made.virtual_phone()
     one = run(tmp_path, {NET: [1000, 1001, 1000]}, device=device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +10,7 @@ from bench.frame.comparison import Comparison, Pair
 from bench.frame.verdict import VERDICTS
 from bench.report import text
 
-MOST_ROWS = 200  # of one verdict; a comment has its limits
+MOST_CHARACTERS = 25_000  # of a table, of which there are two; GitHub takes 65,536 in a comment
 _HEAD = "| model | device | config | first, ms | second, ms | ratio | verdict | method |\n"
 _RULE = "| --- | --- | --- | ---: | ---: | ---: | --- | --- |\n"
 
@@ -50,8 +51,10 @@ def _summary(comparison: Comparison) -> str:
 
 def _table(pairs: Iterable[Pair]) -> str:
     rows = [_row(pair) for pair in pairs]
-    more = f"\nand {len(rows) - MOST_ROWS} more\n" if len(rows) > MOST_ROWS else ""
-    return _HEAD + _RULE + "".join(rows[:MOST_ROWS]) + more
+    ends = itertools.accumulate(map(len, rows))
+    kept = sum(1 for _ in itertools.takewhile(lambda end: end <= MOST_CHARACTERS, ends))
+    more = f"\nand {len(rows) - kept} more\n" if len(rows) > kept else ""
+    return _HEAD + _RULE + "".join(rows[:kept]) + more
 
 
 def _row(pair: Pair) -> str:
