@@ -3,6 +3,7 @@
 import contextlib
 import sys
 import threading
+import time
 
 import msgspec
 import pytest
@@ -267,6 +268,30 @@ def test_a_twin_takes_over_what_a_lost_phone_leaves(rig):
     assert rig.sweep(resume=True).ok == 0  # all is done, by whichever twin
 
 
+def test_a_twin_that_was_done_takes_over_what_a_phone_loses_at_the_end(rig):
+    rig.write("shard = true\n" + SWEEP)
+    began, others = threading.Event(), threading.Semaphore(0)
+
+    def lose_the_last(argv):
+        began.set()
+        assert all(others.acquire(timeout=20) for _ in range(7))
+        time.sleep(0.1)  # the twin has seen that nothing is left
+        raise DeviceFull("full")
+
+    def after_the_first(argv):
+        assert began.wait(20)
+        return well(argv)
+
+    def hear(event):
+        if isinstance(event, engine.TrialEnded):
+            others.release()
+
+    twins(rig, lose_the_last, after_the_first)
+    outcome = rig.sweep(on_event=hear)
+    assert (outcome.ok, outcome.not_run, list(outcome.stopped)) == (8, 0, ["TWIN0"])
+    assert sorted(t.index for t in lines(outcome)) == list(range(8))
+
+
 def test_an_interrupt_keeps_what_is_measured_and_resume_finishes(rig):
     def slow(argv):
         phone.wait_until_interrupted()
@@ -312,6 +337,9 @@ def test_an_interrupt_before_a_phone_is_heard_of_keeps_what_it_measured(rig):
     assert outcome.ok == len(lines(outcome)) >= 1
 
 
+OF_A_SWEEP = ("work.py", "tally.py", "store.py", "threading.py")
+
+
 def ctrl_c_at(count):
     """A trace that presses Ctrl-C at the nth line of what runs a sweep; without one it counts."""
     seen = []
@@ -320,7 +348,7 @@ def ctrl_c_at(count):
     def trace(frame, event, _):
         if event == "call":
             begun.extend(["run_all"] if frame.f_code.co_name == "run_all" else [])
-            ours = frame.f_code.co_filename.endswith(("work.py", "store.py", "threading.py"))
+            ours = frame.f_code.co_filename.endswith(OF_A_SWEEP)
             return trace if begun and ours else None
         if event == "line":
             seen.append(frame.f_lineno)

@@ -1,4 +1,4 @@
-"""The workers, one a phone, and the one who writes down what they report.
+"""The workers, one a phone.
 
 What a worker does is one function of a phone and a plan, so that a fleet of hosts can take
 the threads' place with nothing else changed.
@@ -7,14 +7,11 @@ the threads' place with nothing else changed.
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
-
-import msgspec
 
 from bench import store
 from bench.device import (
@@ -35,11 +32,10 @@ from bench.engine.events import (
     PhoneUnfit,
     PhoneWaited,
     Share,
-    TrialEnded,
-    TrialRepeated,
     TrialStarted,
 )
 from bench.engine.prepare import Connect
+from bench.engine.tally import Fault, Reports, Tally, Tried
 from bench.errors import BenchError, DeviceBusy, DeviceError, DeviceFull, DeviceLost
 from bench.records import (
     Device,
@@ -53,24 +49,6 @@ from bench.records import (
 )
 from bench.trial import Ended, Gate, Passes, Station, run_trial
 from bench.trial.passes import LATENCY_ALONE
-
-
-class Tried(NamedTuple):
-    """A try that will be followed by another, and why."""
-
-    ended: Ended
-    why: str
-
-
-class Fault(NamedTuple):
-    """A worker ended by a fault of ours."""
-
-    device: Device
-    error: BaseException
-
-
-Report = Event | Ended | Tried | Fault
-Reports = queue.SimpleQueue[Report]  # Ctrl-C leaves no lock of it held, as it can of a Queue's
 
 
 class Patience(NamedTuple):
@@ -114,7 +92,7 @@ def workers_of(
     by_id = {device_id(station.device): station for station in stations}
     workers = []
     for share in shares:
-        todo = deque(_left(share.devices, plan, done))
+        todo = _Todo(_left(share.devices, plan, done))
         sharing = [one for one in share.devices if one in by_id]
         for one in sharing:
             station = by_id[one]._replace(shared_by=len(sharing))
@@ -143,9 +121,9 @@ def run_all(
     `not_begun` are phones that others hold, or that are missing; `trials` are to be done, and
     `tried` of them, by key, so often in an earlier start of the run.
     """
-    reports: Reports = queue.SimpleQueue()
+    reports = Reports()
     devices = [worker.device for worker in workers]
-    tally = _Tally(writer, on_event, not_begun, trials, devices, tried)
+    tally = Tally(writer, on_event, not_begun, trials, devices, tried)
     interrupted = False
     try:
         for worker in workers:
@@ -165,6 +143,39 @@ def run_all(
     return tally.outcome(interrupted)
 
 
+class _Todo:
+    """The trials that a phone is to do, or identical ones together."""
+
+    def __init__(self, trials: Iterable[PlannedTrial]) -> None:
+        self._left = deque(trials)
+        self._under_way = 0
+        self._lock = threading.Lock()
+
+    def take(self) -> PlannedTrial | None:
+        """The next one, which is to be ended or given back; None where there is none now."""
+        with self._lock:
+            if not self._left:
+                return None
+            self._under_way += 1
+            return self._left.popleft()
+
+    def end(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+
+    def give_back(self, planned: PlannedTrial) -> None:
+        """It was not done: the next one that takes does it."""
+        with self._lock:
+            self._under_way -= 1
+            self._left.appendleft(planned)
+
+    @property
+    def is_done(self) -> bool:
+        """Nothing is left, and nothing can be given back."""
+        with self._lock:
+            return not self._left and not self._under_way
+
+
 class _Worker(threading.Thread):
     """Runs one phone's trials in order and reports each; ends with PhoneDone or PhoneStopped."""
 
@@ -172,15 +183,15 @@ class _Worker(threading.Thread):
         self,
         station: Station,
         hold: Hold,
-        todo: deque[PlannedTrial],
+        todo: _Todo,
         models: Mapping[str, Model],
         plan: Plan,
         connect: Connect,
         patience: Patience,
     ) -> None:
         super().__init__(name=f"phone {station.device.serial}", daemon=True)
-        self.todo = todo
         self.device = station.device
+        self._todo = todo
         self._station = station
         self._hold = hold
         self._models = models
@@ -260,18 +271,18 @@ class _Worker(threading.Thread):
             try:
                 ended = self._run(planned)
             except BaseException:
-                self.todo.appendleft(planned)  # another phone that shares the list may do it
+                self._todo.give_back(planned)
                 raise
+            self._todo.end()
             self._failures = 0
             self._report(ended)
 
     def _next(self) -> PlannedTrial | None:
-        if self._stop_asked.is_set():
-            return None
-        try:
-            return self.todo.popleft()
-        except IndexError:
-            return None
+        while not self._stop_asked.is_set() and not self._todo.is_done:
+            if (planned := self._todo.take()) is not None:
+                return planned
+            self._stop_asked.wait(self._patience.poll_s)  # another phone may yet give one back
+        return None
 
     def abort(self) -> None:
         """End what runs on the phone and begin nothing more; harmless when all is done."""
@@ -339,95 +350,3 @@ class _Worker(threading.Thread):
         found = device_id(describe(self._station.phone))
         if found != device_id(self._station.device):
             raise DeviceError(f"{self._station.target!r} leads to another phone now, {found!r}.")
-
-
-class _Tally:
-    """Writes every trial as it ends, passes events on, and counts."""
-
-    def __init__(
-        self,
-        writer: store.RunWriter,
-        on_event: Callable[[Event], None],
-        not_begun: Mapping[str, DeviceError],
-        total: int,
-        devices: Iterable[Device],
-        tried: Mapping[str, int],
-    ) -> None:
-        self._writer = writer
-        self._on_event = on_event
-        self._total = total
-        self._counts = {"ok": 0, "failed": 0, "skipped": 0}
-        self._stopped: dict[str, BenchError] = dict(not_begun)
-        self._fault: BaseException | None = None
-        self._devices = {device_id(device): device for device in devices}
-        self._tried = Counter(tried)  # trials without an end, by key
-
-    def take(self, reports: Reports, phones: int) -> None:
-        """Handle reports until every phone is done or given up."""
-        while phones:
-            report = reports.get()
-            phones -= isinstance(report, PhoneDone | PhoneStopped | Fault)
-            self._tell(self._keep(report))
-
-    def keep_rest(self, reports: Reports) -> None:
-        """Trials that ended while the sweep was being stopped are measured all the same."""
-        rest = [reports.get() for _ in range(reports.qsize())]
-        # All are kept before anything is told, which may raise again.
-        for report in [self._keep(report) for report in rest]:
-            # A note is of what could not be put back, perhaps.
-            if isinstance(report, Ended | Tried | PhoneNoted | PhoneStopped):
-                self._tell(report)
-
-    def outcome(self, interrupted: bool) -> Outcome:
-        if self._fault is not None and not interrupted:
-            raise self._fault
-        return Outcome(
-            path=self._writer.path,
-            **self._counts,
-            not_run=self._total - sum(self._counts.values()),
-            stopped=self._stopped,
-            interrupted=interrupted,
-        )
-
-    def _keep(self, report: Report) -> Report:
-        """Written before anything else happens: a later failure must not lose it."""
-        match report:
-            case Ended(trial, stderr):
-                report = self._numbered(report)
-                self._writer.append(report.trial)
-                self._tried.pop(trial.key, None)
-                self._counts[trial.status] += 1
-                self._writer.log(trial.key, trial.argv, stderr)
-            case Tried(ended, why):
-                report = Tried(self._numbered(ended), why)
-                self._writer.append_try(report.ended.trial)
-                self._tried[ended.trial.key] += 1
-            case PhoneStopped(device, error):
-                self._stopped[device_id(device)] = error
-            case Fault(device, error):
-                self._stopped[device_id(device)] = _explained(error)
-                self._fault = self._fault or error
-        return report
-
-    def _numbered(self, ended: Ended) -> Ended:
-        """Tries are counted over all starts of the run, and all returns of the phone."""
-        tries = self._tried[ended.trial.key] + 1
-        return ended._replace(trial=msgspec.structs.replace(ended.trial, tries=tries))
-
-    def _tell(self, report: Report) -> None:
-        match report:
-            case Ended(trial):
-                self._on_event(TrialEnded(self._devices[trial.device], trial))
-            case Tried(ended, why):
-                device = self._devices[ended.trial.device]
-                self._on_event(TrialRepeated(device, ended.trial, why))
-            case Fault(device, error):
-                self._on_event(PhoneStopped(device, _explained(error)))
-            case _:
-                self._on_event(report)
-
-
-def _explained(error: BaseException) -> BenchError:
-    return BenchError(
-        f"A fault of bench itself: {error!r}.", next_step="The traceback follows at the end."
-    )
