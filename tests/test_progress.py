@@ -154,6 +154,15 @@ def test_the_time_left_takes_later_trials_by_those_without_the_first_ones_passes
     assert left[3:] == [8.0, 4.0, 0.0]
 
 
+def test_the_time_left_takes_nothing_for_trials_that_are_skipped() -> None:
+    share = _Share(total=6, skips=3)
+    left = []
+    for took_s, skipped in ((0.0, True), (10.0, False), (0.0, True), (10.0, False)):
+        share.end(0, took_s, skipped=skipped)
+        left.append(share.time_left_s())
+    assert left == [0.0, 20.0, 20.0, 10.0]  # of the first nothing is known
+
+
 def test_a_throttled_try_is_told_with_the_cool_down_that_follows(tmp_path: Path, capsys) -> None:
     phones = twins(1)
     status = "IsStatusOverride: false\nThermal Status: {}\n"

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import app
 from bench.errors import UsageError
 from bench.frame.comparison import FIELDS
-from bench.records import Doubt, Energy, RunnerIdentity
+from bench.records import Config, Doubt, Energy, RunnerIdentity
 
 PHONE = made.phone()
 NETS = made.MOBILENETS[:2]
@@ -206,6 +206,17 @@ def test_show_tells_what_passes_told_and_how_long_was_waited(tmp_path: Path) -> 
     assert ": 3 min, 2 tries" in said.output
     assert "energy not told: the battery \\x1b[2J charges" in said.output
     assert f"wide, 1 trial: {made.WIDE.message}; {made.WIDE.cure}" in said.output
+
+
+def test_show_is_in_the_order_of_models_and_configs_whatever_was_measured_first(
+    tmp_path: Path,
+) -> None:
+    configs = [Config(threads=n, affinity=where) for n in (4, 1) for where in ("default", "big")]
+    trials = [made.trial(PHONE, net, config=one) for one in configs for net in NETS]
+    said = bench("show", made.write_run(tmp_path, [PHONE], NETS, trials)).output
+    rows = [line.split()[2:6] for line in said.splitlines()[2 : 2 + len(trials)]]
+    assert rows == sorted(rows)
+    assert len({tuple(row) for row in rows}) == len(trials)
 
 
 def test_show_has_no_column_of_what_was_not_asked_for(sides: tuple[Path, Path]) -> None:

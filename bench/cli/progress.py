@@ -59,7 +59,7 @@ class Screen:
             case engine.TrialStarted(device, planned):
                 self._phone(device).begin(planned)
             case engine.TrialEnded(device, trial):
-                self._phone(device).end(trial.repetition)
+                self._phone(device).end(trial.repetition, skipped=trial.status == "skipped")
                 self._line(device, trial)
             case engine.TrialRepeated(device, trial, reason):
                 if reason == "throttled":
@@ -102,8 +102,10 @@ class Screen:
         names = [printable(model.name, NAME_LIMIT) for model in event.models]
         titles = device_titles(devices)
         self._widths = (max(map(len, titles.values())), max(map(len, names)))
+        skipped_share = sum(event.skips.values()) / max(event.trials, 1)
         for share in event.shares:
-            counted = _Share(share.total, share.done, plan.repetitions, plan.sustained_s)
+            skips = round(skipped_share * (share.total - share.done))
+            counted = _Share(share.total, share.done, plan.repetitions, plan.sustained_s, skips)
             for one in share.devices:
                 if one in titles:
                     title = printable(titles[one], NAME_LIMIT)
@@ -177,23 +179,34 @@ class _Share:
     """Counts and times the trials of a plan, which identical phones may split."""
 
     def __init__(
-        self, total: int = 0, done: int = 0, repetitions: int = 1, sustained_s: float = 0.0
+        self,
+        total: int = 0,
+        done: int = 0,
+        repetitions: int = 1,
+        sustained_s: float = 0.0,
+        skips: int = 0,
     ) -> None:
         self.total = total
         self.done = done
         self.phones: list[_Phone] = []  # that work at it
         self._repetitions = repetitions
         self._sustained_s = sustained_s
+        self._skips = skips  # trials to come that take no time
         self._took: dict[_Kind, tuple[float, int]] = {}  # seconds, and trials
 
-    def end(self, repetition: int, took_s: float) -> None:
+    def end(self, repetition: int, took_s: float, *, skipped: bool = False) -> None:
         self.done += 1
+        if skipped:
+            self._skips = max(self._skips - 1, 0)
+            return
         before_s, ended = self._took.get(self._kind(repetition), (0.0, 0))
         self._took[self._kind(repetition)] = (before_s + took_s, ended + 1)
 
     def time_left_s(self) -> float:
         """What trials of each kind took on average, with all waiting, times those to come."""
         cells, left = self.total // self._repetitions, self.total - self.done
+        if not self._took or not left:
+            return 0.0
         first = max(cells - self.done, 0)
         last = min(left, cells) if self._repetitions > 1 else 0
         to_come = {
@@ -202,6 +215,7 @@ class _Share:
             self._kind(self._repetitions - 1): last or first,
         }
         left_s = sum(self._mean_s(kind) * count for kind, count in to_come.items() if count)
+        left_s *= max(left - self._skips, 0) / left
         return left_s / max(len(self.phones), 1)
 
     def _kind(self, repetition: int) -> _Kind:
@@ -236,9 +250,9 @@ class _Phone:
             self._now, self._began = planned, time.monotonic()
         self._show(now=printable(planned.model, NAME_LIMIT))
 
-    def end(self, repetition: int) -> None:
+    def end(self, repetition: int, *, skipped: bool) -> None:
         self._now = None
-        self.share.end(repetition, time.monotonic() - self._began)
+        self.share.end(repetition, time.monotonic() - self._began, skipped=skipped)
         left = self.share.time_left_s()
         for phone in self.share.phones:
             phone._show(completed=self.share.done, left=f"{seconds(left)} left" if left else "")

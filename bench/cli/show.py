@@ -41,10 +41,18 @@ def show(
     from bench.frame.cells import pool_cells
 
     newest = store.read_run(store.find_runs(run)[-1])
-    cells = sorted(pool_cells([newest]), key=lambda cell: (cell.title, cell.model.name))
+    cells = sorted(pool_cells([newest]), key=_order)
     print(f"{newest.path}  {newest.plan.created_at}")
     _print_cells([cell for cell in cells if not cell.device.emulated])
     _print_remarks(cells)
+
+
+def _order(cell: Cell) -> tuple[object, ...]:
+    config = cell.config
+    return (
+        cell.title, cell.model.name, config.threads, config.delegate, config.affinity,
+        config.xnnpack,
+    )  # fmt: skip
 
 
 def _print_cells(cells: Sequence[Cell]) -> None:
