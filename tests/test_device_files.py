@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 import pytest
 from fake_adb import FakeAdb, Peer, die, hang
 from folder_phone import OTHERS, TOOLS, FolderPhone
 
-from bench.device import WORK_DIR, content_path, ensure
+from bench.device import WORK_DIR, content_path, ensure, sync
 from bench.errors import BenchError, DeviceError, DeviceFull, DeviceLost
 
 CONTENT = bytes(range(256)) * 1000
@@ -117,6 +118,23 @@ def test_a_phone_that_vanishes_amid_a_push_is_lost(local: Path) -> None:
 def test_a_phone_that_takes_all_and_never_confirms_is_lost(local: Path) -> None:
     with FakeAdb(sync=hang).running() as adb, pytest.raises(DeviceLost, match="no answer"):
         adb.phone().push(local, REMOTE)
+
+
+def test_a_phone_that_takes_a_file_too_slowly_for_any_use_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "_SLOWEST_BYTES_PER_S", 1e12)
+    large = tmp_path / "large"
+    large.write_bytes(bytes(40_000_000))
+
+    def trickle(peer: Peer) -> None:
+        for _ in range(40_000_000 // 262_144):
+            peer.read(262_144)
+            time.sleep(0.02)
+        peer.send(b"OKAY\0\0\0\0")
+
+    with FakeAdb(sync=trickle).running() as adb, pytest.raises(DeviceLost, match="no answer"):
+        adb.phone().push(large, REMOTE)
 
 
 def test_a_success_before_the_end_of_the_file_is_not_believed(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ adbutils' sync sends parts of 4 KB, has no timeout and drops the reason of a fai
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 from io import FileIO
@@ -16,24 +17,28 @@ from bench.device.wire import Refused, Wire, WireEnded, WireGarbage
 MAX_PULL_BYTES = 2 << 30
 
 _PART = 64 << 10  # the protocol's largest
+_SLOWEST_BYTES_PER_S = 20e3  # bad Wi-Fi; a model of 20 MB takes a quarter of an hour then
 _PARTS = 15  # sent at once: just under the 1 MiB that adb packs into one message
 
 
 def push(wire: Wire, local: FileIO, remote: str, mode: int, silence_s: float) -> int:
     """Send a file; the bytes sent. Refused carries the phone's reason.
 
-    A phone takes data as fast as it writes, so a flash that hangs shows as silence.
+    A phone takes data as fast as it writes, so a flash that hangs shows as silence. One that is
+    too slow for any use ends in a WireTimeout too.
     """
+    slowest_s = os.fstat(local.fileno()).st_size / _SLOWEST_BYTES_PER_S
+    give_up_at = time.monotonic() + silence_s + slowest_s
     wire.request("sync:")
     target = f"{remote},{stat.S_IFREG | mode}".encode("utf-8", "surrogateescape")
     wire.send_all(b"SEND" + len(target).to_bytes(4, "little") + target)
     buffer = memoryview(bytearray(_PARTS * (8 + _PART)))
     sent = 0
     while size := _fill(local, buffer):
-        _send_listening(wire, buffer[:size], silence_s)
+        _send_listening(wire, buffer[:size], silence_s, give_up_at)
         sent += size - 8 * -(-size // (8 + _PART))
     done = b"DONE" + (int(time.time()) & 0xFFFFFFFF).to_bytes(4, "little")
-    _send_listening(wire, memoryview(done), silence_s)
+    _send_listening(wire, memoryview(done), silence_s, give_up_at)
     _expect_okay(wire)
     return sent
 
@@ -76,10 +81,10 @@ def _fill(local: FileIO, buffer: memoryview) -> int:
     return used
 
 
-def _send_listening(wire: Wire, data: memoryview, silence_s: float) -> None:
+def _send_listening(wire: Wire, data: memoryview, silence_s: float, give_up_at: float) -> None:
     """Send while listening: a phone that can't write says so at once."""
     while data:
-        wire.extend(silence_s)
+        wire.deadline = min(time.monotonic() + silence_s, give_up_at)
         readable, writable = wire.wait(writable=True)
         if readable:
             _expect_okay(wire)
