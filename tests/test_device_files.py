@@ -130,7 +130,7 @@ def test_a_phone_that_takes_a_file_too_slowly_for_any_use_is_lost(
     def trickle(peer: Peer) -> None:
         for _ in range(40_000_000 // 262_144):
             peer.read(262_144)
-            time.sleep(0.02)
+            time.sleep(0.005)
         peer.send(b"OKAY\0\0\0\0")
 
     with FakeAdb(sync=trickle).running() as adb, pytest.raises(DeviceLost, match="no answer"):
