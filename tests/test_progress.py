@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from fake_phone import FakePhone, well
 from rich.console import Console
+from rich.file_proxy import FileProxy
 from tiny_models import conv_net
 
 from bench import engine
@@ -116,6 +119,21 @@ def test_a_narrow_terminal_shows_every_count_and_cuts_names(width: int, capsys) 
     progress.console.print(progress.get_renderable())
     (line,) = capsys.readouterr().out.splitlines()
     assert re.search(r"Virtua.*… .* ?5/24 89 min left mobile.*…$", line), line
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_question_is_seen_before_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    with Screen(quiet=False) as screen:
+        with screen.paused():
+            print("Download it? [y/N]: ", end="")
+            assert "Download it?" in terminal.getvalue()
+        assert isinstance(sys.stdout, FileProxy)  # the live lines are back
 
 
 def look_at_the_clock_every_100_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def sweep(
             connect=connect,
             results=results,
             resume=resume,
-            may_fetch=lambda abi: _may_fetch(abi, fetch),
+            may_fetch=lambda abi: _may_fetch(abi, fetch, screen),
             host_runtime=host_runtime,
             on_event=print_event if json else screen.show,
         )
@@ -150,11 +150,12 @@ def _boot(names: Sequence[str], stack: contextlib.ExitStack) -> dict[str, Callab
     return booted
 
 
-def _may_fetch(abi: str, told: bool | None) -> bool:
+def _may_fetch(abi: str, told: bool | None, screen: Screen) -> bool:
     """Whether to download; nobody is asked where nobody can answer."""
     if told is not None or not sys.stdin.isatty():
         return bool(told)
-    return typer.confirm(f"LiteRT for {abi} is lacking. Download it from its official address?")
+    with screen.paused():
+        return typer.confirm(f"LiteRT for {abi} is lacking. Download it from its official address?")
 
 
 def _say_how_it_ended(outcome: Outcome, screen: Screen, again: str, quiet: bool) -> None:
