@@ -299,9 +299,10 @@ def test_faults_in_any_order_leave_nothing_when_cleared(adb: Adb, phone: Virtual
 class _Absent:
     """A phone that only counts how often it went away, and whose boot takes its time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, boot_s: float = 0.01) -> None:
         self.away = 0
         self.booted = 0
+        self._boot_s = boot_s
 
     def cut(self) -> None:
         pass
@@ -313,7 +314,7 @@ class _Absent:
         self.away -= 1
 
     async def start_anew(self) -> None:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(self._boot_s)
         self.booted += 1
 
 
@@ -336,6 +337,24 @@ def test_a_phone_that_went_away_is_back_whenever_its_fault_is_cleared(
     phone = asyncio.run(order_and_clear())
     assert phone.away == 0
     assert phone.booted == (2 if kind == "reboot" else 0)  # none is left half booted
+
+
+@pytest.mark.parametrize("kind", ["gone", "reboot"])
+def test_a_phone_is_back_also_when_the_next_fault_comes_while_it_comes_back(kind: str) -> None:
+    async def order_again(steps: int) -> _Absent:
+        phone: Any = _Absent(boot_s=0)
+        known = faults.Faults(phone)
+        await faults.order(known, kind, {"for_ms": 1})
+        for _ in range(9):
+            await asyncio.sleep(0)  # it has booted, and waits for its millisecond
+        time.sleep(0.002)  # which is over now, so that each step is its next one
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await faults.order(known, kind, {"for_ms": 1})
+        await known.stop_all()
+        return phone
+
+    assert [asyncio.run(order_again(steps)).away for steps in range(8)] == [0] * 8
 
 
 def test_many_who_order_at_once_get_their_phone_back(adb: Adb, phone: VirtualPhone) -> None:

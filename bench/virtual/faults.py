@@ -300,7 +300,8 @@ async def _boot(phone: Breakable, seconds: float) -> None:
         await asyncio.shield(booting)
         await _for(seconds)
     finally:
-        await asyncio.wait({booting})  # what has begun to boot isn't left half booted
+        if not booting.done():  # what has begun to boot isn't left half booted
+            await asyncio.wait({booting})
         await phone.appear()
 
 
