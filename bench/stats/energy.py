@@ -87,8 +87,10 @@ def _spread(readings: Sequence[float]) -> _Spread:
         return _Spread(mean, None, 0.0)
     middle = math.fsum(distinct) / len(distinct)
     off = [value - middle for value in distinct]
-    products = math.fsum(a * b for a, b in itertools.pairwise(off))
-    r = products / math.fsum(a * a for a in off)
+    squares = math.fsum(a * a for a in off)
+    if squares == 0:  # too small for a square: as good as equal
+        return _Spread(mean, None, 0.0)
+    r = math.fsum(a * b for a, b in itertools.pairwise(off)) / squares
     r = max(0.0, r + (1 + 4 * max(0.0, r)) / len(distinct))
     told = max(2.0, len(distinct) * (1 - r) / (1 + r))
     variance = math.fsum((value - mean) ** 2 for value in readings) / len(readings)
