@@ -219,6 +219,11 @@ def test_show_is_in_the_order_of_models_and_configs_whatever_was_measured_first(
     assert len({tuple(row) for row in rows}) == len(trials)
 
 
+def test_show_of_a_run_that_has_just_begun_says_so(tmp_path: Path) -> None:
+    said = bench("show", made.write_run(tmp_path, [PHONE], NETS, []))
+    assert said.output.splitlines()[1:] == ["No trial has ended yet."]
+
+
 def test_show_has_no_column_of_what_was_not_asked_for(sides: tuple[Path, Path]) -> None:
     said = bench("show", sides[0]).output
     assert "peak MiB" in said

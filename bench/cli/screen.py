@@ -48,11 +48,14 @@ def print_json(rows: Iterable[Any]) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A plain table; a column of numbers stands to the right, None is an empty cell.
 
+    Nothing where there is no row.
     Where the terminal is too narrow to read one, a row is a paragraph.
     """
     from rich.cells import cell_len
 
     held = [list(row) for row in rows]
+    if not held:
+        return
     texts = [[_cell(value) for value in row] for row in held]
     widest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
     least = [min(width, READABLE) for width in widest]

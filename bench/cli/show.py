@@ -43,7 +43,10 @@ def show(
     newest = store.read_run(store.find_runs(run)[-1])
     cells = sorted(pool_cells([newest]), key=_order)
     print(f"{newest.path}  {newest.plan.created_at}")
-    _print_cells([cell for cell in cells if not cell.device.emulated])
+    timed = [cell for cell in cells if not cell.device.emulated]
+    _print_cells(timed)
+    if not timed:
+        print("Every phone was emulated: no latency." if cells else "No trial has ended yet.")
     _print_remarks(cells)
 
 
