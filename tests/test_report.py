@@ -230,6 +230,18 @@ def test_a_latency_has_four_digits_that_count(us: float | None, told: str) -> No
     assert milliseconds(us) == told
 
 
+@pytest.mark.parametrize(
+    ("devices", "sheet"), [(1, []), (3, ["wide"]), (12, ["wider"]), (20, ["widest"])]
+)
+def test_a_table_of_many_devices_is_printed_on_a_sheet_that_holds_it(
+    tmp_path: Path, devices: int, sheet: list[str]
+) -> None:
+    phones = [made.phone(f"S{n}", model=f"Acme {n}") for n in range(devices)]
+    models = made.MOBILENETS[:1]
+    page = report(made.write_run(tmp_path, phones, models, made.grid(phones, models)))
+    assert [name for name in page.values("class") if name in ("wide", "wider", "widest")] == sheet
+
+
 def test_one_trial_makes_a_report(tmp_path: Path) -> None:
     run = made.write_run(
         tmp_path, [PHONE], made.MOBILENETS[:1], [made.trial(PHONE, made.MOBILENETS[0])]

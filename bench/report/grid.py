@@ -14,6 +14,7 @@ from bench.report.tables import Level, Row
 from bench.report.values import Head, Value
 
 FEW_COLUMNS = 5  # of a device that a screen has room for
+WIDE_COLUMNS, WIDER_COLUMNS = 25, 50  # that a printed A4 and A2 have room for, landscape
 
 
 class Group(NamedTuple):
@@ -48,6 +49,14 @@ class Grid(NamedTuple):
     levels: tuple[GridLevel, ...]
     sources: tuple[str, ...]  # of published errors, numbered from 1
     measured_with: tuple[str, ...]  # data sets and runtimes of measured errors, from m1 on
+
+    @property
+    def sheet(self) -> str:
+        """The sheet that the table is printed on, by the columns that stand in it at first."""
+        shown = sum(head.minor != "always" for head in self.heads)
+        sheets = (("widest", WIDER_COLUMNS), ("wider", WIDE_COLUMNS))
+        few = "wide" if len(self.groups) > 2 else ""
+        return next((name for name, most in sheets if shown > most), few)
 
     @property
     def grouped(self) -> bool:
