@@ -165,12 +165,17 @@ def test_ports_that_adb_or_the_system_need_are_refused(port: int) -> None:
 
 
 def test_a_port_in_use_is_refused_and_another_is_found() -> None:
-    with bind(None) as first:
+    first, kept = bind(None)
+    with first, kept:
         taken = first.getsockname()[1]
         with pytest.raises(UsageError, match=f"Port {taken}"):
             bind(taken)
-        with bind(None) as second:
+        second, also_kept = bind(None)
+        with second, also_kept:
             assert second.getsockname()[1] != taken
+        first.close()  # as while a phone is away
+        with pytest.raises(UsageError, match="away for the moment"):
+            bind(taken)
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,8 @@ class _Supervisor:
         self._emulator = emulation.choose(options.abi)
         self._abi = options.abi or emulation.abi_of_host()
         self._wake_read, self._wake_write = os.pipe()
-        self._listener = bind(options.port)
+        self._listener, self._reservation = bind(options.port)
         self._port: int = self._listener.getsockname()[1]
-        self._reservation = reserve(self._port)
         self._starter = os.dup(sys.stderr.fileno())  # hears why a phone did not start
         self._pid = -1
         self._hold = -1  # the phone's process ends when this is closed
@@ -238,8 +237,11 @@ class _Supervisor:
             signal.signal(number, wake)
 
 
-def bind(port: int | None) -> socket.socket:
-    """A socket on loopback: on the port asked for, or on the first free one from 6601."""
+def bind(port: int | None) -> tuple[socket.socket, socket.socket]:
+    """A listening socket on loopback, on the port asked for or the first free one from 6601.
+
+    The other socket keeps the port for the phone, as `reserve` tells.
+    """
     if port is not None and (refusal := refused_port(port)):
         raise UsageError(refusal)
     candidates = [port] if port is not None else range(FIRST_PORT, FIRST_PORT + _PORTS_TRIED)
@@ -248,7 +250,6 @@ def bind(port: int | None) -> socket.socket:
         if reservation is None:
             reason = "a virtual phone that is away for the moment has it"
             continue
-        reservation.close()
         # Named as TCP, because asyncio turns off Nagle's delay only for sockets that are.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -257,9 +258,10 @@ def bind(port: int | None) -> socket.socket:
             listener.listen()
         except OSError as error:
             listener.close()
+            reservation.close()
             reason = error.strerror or str(error)
         else:
-            return listener
+            return listener, reservation
     taken = f"Port {port}" if port is not None else f"Every port from {FIRST_PORT} on"
     raise UsageError(f"{taken} can't be used: {reason}.", next_step="Name another with --port.")
 
