@@ -63,7 +63,7 @@ def test_parquet_reads_back_the_same_or_says_what_to_install(run: Path, tmp_path
 
 
 def test_a_wrong_ending_or_kind_of_row_is_one_error(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"End it with \.csv"):
+    with pytest.raises(UsageError, match=r"'.*' does not end like a format.*End it with \.csv"):
         bench.export(run, tmp_path / "x.xlsx")
     with pytest.raises(UsageError, match="Name trials, samples"):
         bench.export(run, tmp_path / "x.csv", "rows")  # type: ignore[arg-type]

@@ -241,8 +241,11 @@ def _start(server: AdbServer) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise DeviceError(f"{adb!r} can't be run: {error}.", next_step=_NO_ADB) from error
     if done.returncode != 0:
-        told = printable(done.stderr.decode("utf-8", "replace"))
-        raise DeviceError(f"`{adb} start-server` failed: {told}.")
+        told = printable(done.stderr.decode("utf-8", "replace")) or "it said nothing"
+        raise DeviceError(
+            f"`{adb} start-server` ended with {done.returncode}: {told}.",
+            next_step="Run that in a terminal: it must end well there first.",
+        )
 
 
 @contextlib.contextmanager

@@ -64,7 +64,7 @@ def _writer(target: Path) -> Callable[[pd.DataFrame, Path], None]:
     }
     if target.suffix not in writers:
         raise UsageError(
-            f"{target.name} does not end like a format.",
+            f"{str(target)!r} does not end like a format.",
             next_step=f"End it with {', '.join(writers)}.",
         )
     if target.suffix == ".parquet" and find_spec("pyarrow") is None:
