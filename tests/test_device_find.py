@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from fake_adb import LIST, SERIAL, FakeAdb, Peer, block
+from virtual_adb import wait_until
 
 from bench.device import (
     connect,
@@ -212,7 +213,7 @@ def test_a_private_server_takes_no_settings_from_the_users_environment(
         assert list_phones(server) == []
 
 
-def test_a_private_server_does_not_outlive_a_killed_parent() -> None:
+def test_a_private_server_and_its_folder_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     program = (
         "import time\n"
         "from bench.device import private_server\n"
@@ -220,7 +221,11 @@ def test_a_private_server_does_not_outlive_a_killed_parent() -> None:
         "    print(server.port, flush=True)\n"
         "    time.sleep(600)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    ) as parent:
         try:
             assert parent.stdout is not None
             server = AdbServer("127.0.0.1", int(parent.stdout.readline()))
@@ -228,6 +233,7 @@ def test_a_private_server_does_not_outlive_a_killed_parent() -> None:
         finally:
             os.kill(parent.pid, signal.SIGKILL)
     assert ends(server)
+    wait_until(lambda: not list(tmp_path.iterdir()))
 
 
 def ends(server: AdbServer) -> bool:

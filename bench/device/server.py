@@ -44,13 +44,17 @@ _NO_ADB = (
 )
 
 # The server lives as long as the pipe at the shell's stdin, which this process holds open:
-# however this process ends, also by SIGKILL, the pipe closes and the server is ended.
+# however this process ends, also by SIGKILL, the pipe closes and the server is ended. Without a
+# line that says so before, nobody is left to remove the folder at $1.
 _LEASH = """
+home=$1
+shift
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
-(read -r _; kill "$server") <&3 & leash=$!
+(read -r _ || : >"$home/orphaned"; kill "$server") <&3 & leash=$!
 wait "$server"
 kill "$leash"
+[ -e "$home/orphaned" ] && rm -rf "$home"
 """
 
 
@@ -258,7 +262,7 @@ def _leashed(server: AdbServer, home: Path) -> Iterator[subprocess.Popen[bytes]]
     adb = [adb_binary(), "-L", f"tcp:localhost:{server.port}", "server", "nodaemon"]
     with (home / "log").open("wb") as log:
         child = subprocess.Popen(
-            ["/bin/sh", "-c", _LEASH, "sh", *adb],
+            ["/bin/sh", "-c", _LEASH, "sh", str(home), *adb],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
@@ -269,7 +273,9 @@ def _leashed(server: AdbServer, home: Path) -> Iterator[subprocess.Popen[bytes]]
         yield child
     finally:
         assert child.stdin is not None  # noqa: S101 - it is a pipe
-        child.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it may have ended by itself
+            child.stdin.write(b"\n")
+            child.stdin.close()
         try:
             child.wait(timeout=5)
         except subprocess.TimeoutExpired:
