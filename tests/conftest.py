@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs_that_hear_of_hang_ups_and_interrupts():
+    """What a shell behind `nohup` or `&` makes deaf; who has a handler starts programs without."""
+    heard = {signal.SIGHUP: lambda *_: None, signal.SIGINT: signal.default_int_handler}
+    deaf = [number for number in heard if signal.getsignal(number) == signal.SIG_IGN]
+    for number in deaf:
+        signal.signal(number, heard[number])
+    yield
+    for number in deaf:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)
