@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import fabricated as made
@@ -18,7 +19,7 @@ from typer.testing import CliRunner, Result
 from bench.cli import app
 from bench.errors import UsageError
 from bench.frame.comparison import FIELDS
-from bench.records import Config, Doubt, Energy, RunnerIdentity
+from bench.records import Config, Doubt, Energy, Model, RunnerIdentity
 
 PHONE = made.phone()
 NETS = made.MOBILENETS[:2]
@@ -78,12 +79,35 @@ def test_fail_on_slower_also_prints_what_was_asked_for(sides: tuple[Path, Path])
 
 def test_fail_on_slower_is_not_content_with_nothing_to_compare(tmp_path: Path) -> None:
     before = run(tmp_path)
-    failed = [made.failed(PHONE, net) for net in NETS]
-    after = made.write_run(tmp_path, [PHONE], NETS, failed)
+    after = made.write_run(
+        tmp_path,
+        [PHONE],
+        made.MOBILENETS[2:],
+        [made.trial(PHONE, net) for net in made.MOBILENETS[2:]],
+    )
     assert bench("compare", before, after).exit_code == 0
     said = bench("compare", before, after, "--fail-on", "slower")
     assert isinstance(said.exception, UsageError)
     assert "share no cell" in str(said.exception)
+
+
+@pytest.mark.parametrize("measured", [NETS[1:], ()])
+def test_fail_on_slower_is_not_content_with_what_fails_now(
+    tmp_path: Path, measured: Sequence[Model]
+) -> None:
+    before = run(tmp_path)
+    trials = [
+        (made.trial if net in measured else made.failed)(PHONE, net, repetition=n)
+        for net in NETS
+        for n in range(4)
+    ]
+    after = made.write_run(tmp_path, [PHONE], NETS, trials, repetitions=4)
+    said = bench("compare", before, after, "--fail-on", "slower")
+    assert said.exit_code == 4
+    assert f"Fails in the second: {NETS[0].name} on " in said.output
+    assert "SEGMENT_SUM" in said.output
+    assert "**Fails in the second**: " in bench("compare", before, after, "--markdown").output
+    assert bench("compare", after, after, "--fail-on", "slower").exit_code == (0 if measured else 1)
 
 
 def test_help_names_every_field_that_may_differ() -> None:

@@ -84,7 +84,8 @@ def compare(
         Literal["slower"] | None,
         typer.Option(
             metavar="slower",
-            help="Exit with 4 when a cell is slower, with 1 when nothing can be compared.",
+            help="Exit with 4 when a cell is slower or fails now,"
+            " with 1 when nothing can be compared.",
             show_default=False,
         ),
     ] = None,
@@ -118,12 +119,12 @@ def compare(
         print(comparison_markdown(found), end="")
     else:
         _print_comparison(found)
-    if fail_on is not None and not found.pairs:
+    if fail_on is not None and not (found.pairs or found.lost):
         raise UsageError(
             "the two share no cell, so nothing is known to be no slower.",
             next_step="Look at both with bench show: a side's trials may have failed.",
         )
-    if fail_on is not None and found.of(fail_on):
+    if fail_on is not None and (found.of(fail_on) or found.lost):
         raise typer.Exit(4)
 
 
@@ -172,8 +173,11 @@ def _print_comparison(found: Comparison) -> None:
             for pair in found.pairs
         ],
     )  # fmt: skip
+    for cell in found.lost:
+        why = cell.trials[-1].reason
+        print(printable(f"Fails in the second: {cell.model.name} on {cell.title}: {why}", 400))
     for cells, side in ((found.only_a, "first"), (found.only_b, "second")):
         for cell in cells:
             print(printable(f"Only in the {side}: {cell.model.name} on {cell.title}"))
-    if not found.pairs:
+    if not (found.pairs or found.lost):
         print("Nothing to compare: the two share no cell.")

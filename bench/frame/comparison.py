@@ -33,9 +33,10 @@ class Pair(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """All pairs, the most telling first, and what found no partner."""
+    """All pairs, the most telling first, and what found no partner that was measured."""
 
     pairs: tuple[Pair, ...]
+    lost: tuple[Cell, ...]  # in the second, where no trial was ok of what the first has measured
     only_a: tuple[Cell, ...]
     only_b: tuple[Cell, ...]
     differs: tuple[str, ...]
@@ -78,17 +79,19 @@ def compare(
     if not 0 < threshold < 1:
         raise UsageError(f"the threshold is a share between 0 and 1, not {threshold}.")
     free = _implied(differs)
-    side_a, side_b = (
-        _by_partner(_chosen(pool_cells(read_runs(path)), where), name, free)
-        for path, where, name in ((a, a_where, "first"), (b, b_where, "second"))
-    )
+    chosen_a = _chosen(pool_cells(read_runs(a)), a_where)
+    chosen_b = _chosen(pool_cells(read_runs(b)), b_where)
+    side_a = _by_partner(chosen_a, "first", free)
+    side_b = _by_partner(chosen_b, "second", free)
+    lost = {_partner(cell, free): cell for cell in chosen_b if not _any_ok(cell)}
     partners = [partner for partner in side_a if partner in side_b]
     for partner in partners:
         _refuse_other(side_a[partner], side_b[partner], free)
     pairs = _judged([(side_a[p], side_b[p]) for p in partners], threshold)
     return Comparison(
         pairs=tuple(sorted(pairs, key=_importance)),
-        only_a=tuple(cell for partner, cell in side_a.items() if partner not in side_b),
+        lost=tuple(lost[p] for p in side_a if p in lost and p not in side_b),
+        only_a=tuple(cell for p, cell in side_a.items() if p not in side_b and p not in lost),
         only_b=tuple(cell for partner, cell in side_b.items() if partner not in side_a),
         differs=tuple(differs),
         threshold=threshold,
@@ -134,7 +137,7 @@ def _implied(differs: Collection[str]) -> set[str]:
 
 
 def _chosen(cells: Sequence[Cell], where: Mapping[str, str] | None) -> list[Cell]:
-    """The measured cells that have the wanted values; a device is known by title or id."""
+    """The cells that have the wanted values; a device is known by title or id."""
 
     def fits(cell: Cell, name: str, wanted: str) -> bool:
         told = {cell.title, cell.device_id} if name == "device" else FIELDS[name](cell)
@@ -144,13 +147,24 @@ def _chosen(cells: Sequence[Cell], where: Mapping[str, str] | None) -> list[Cell
     if where and not chosen:
         told = ", ".join(f"{name} {wanted}" for name, wanted in where.items())
         raise UsageError(f"no trial is of {told}.", next_step="Look at the run with bench show.")
-    return [cell for cell in chosen if cell.latency is not None]
+    return chosen
 
 
-def _by_partner(cells: Sequence[Cell], side: str, free: set[str]) -> dict[tuple[str, ...], Cell]:
-    """Cells by what their partners must share with them."""
-    found: dict[tuple[str, ...], Cell] = {}
-    for cell in cells:
+Partner = tuple[str, ...]  # what a cell and its partner share
+
+
+def _partner(cell: Cell, free: set[str]) -> Partner:
+    return tuple(next(iter(FIELDS[name](cell))) for name in PAIRED_BY if name not in free)
+
+
+def _any_ok(cell: Cell) -> bool:
+    return any(trial.status == "ok" for trial in cell.trials)
+
+
+def _by_partner(cells: Sequence[Cell], side: str, free: set[str]) -> dict[Partner, Cell]:
+    """The measured cells by what their partners must share with them."""
+    found: dict[Partner, Cell] = {}
+    for cell in (cell for cell in cells if cell.latency is not None):
         for name, values in ((name, told(cell)) for name, told in FIELDS.items()):
             if len(values) > 1:
                 raise UsageError(
@@ -158,7 +172,7 @@ def _by_partner(cells: Sequence[Cell], side: str, free: set[str]) -> dict[tuple[
                     f" {name}: {_listed(values)}.",
                     next_step="Compare one run at a time.",
                 )
-        partner = tuple(next(iter(FIELDS[n](cell))) for n in PAIRED_BY if n not in free)
+        partner = _partner(cell, free)
         if partner in found:
             names = [
                 n for n in FIELDS if FIELDS[n](found[partner]) != FIELDS[n](cell)

@@ -27,11 +27,15 @@ def comparison_markdown(comparison: Comparison) -> str:
         parts.append(
             f"<details><summary>{len(same)} the same</summary>\n\n{_table(same)}\n</details>\n"
         )
-    for cells, side in ((comparison.only_a, "first"), (comparison.only_b, "second")):
+    for cells, what in (
+        (comparison.lost, "**Fails in the second**"),
+        (comparison.only_a, "Only in the first"),
+        (comparison.only_b, "Only in the second"),
+    ):
         if cells:
             names = sorted({plain(text.clean(cell.model.name)) for cell in cells})
             shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if names[20:] else "")
-            parts.append(f"Only in the {side}: {shown}.\n")
+            parts.append(f"{what}: {shown}.\n")
     return "\n".join(parts)
 
 
