@@ -291,7 +291,7 @@ def left_on(phone: AdbPhone) -> tuple[list[str], list[str]]:
     listed = phone.run(["ls", WORK_DIR], deadline_s=10).stdout.decode().split()
     files = [name for name in listed if name.startswith("watch-")]
     seen = phone.run(["sh", "-c", _PROCESSES], deadline_s=10).stdout.decode().split("\n")
-    return [line for line in seen if "series" in line and "-c" not in line], files
+    return [line for line in seen if "series" in line and " -c " not in line], files
 
 
 _PROCESSES = 'for one in /proc/[0-9]*/cmdline; do tr "\\0" " " <"$one" 2>/dev/null; echo; done'
