@@ -101,7 +101,15 @@ def test_a_shell_takes_no_notice_of_packets_that_it_does_not_know(phone: Virtual
 
 @pytest.mark.parametrize(
     "path",
-    [b"\0", b"/data/local/tmp/a\0b", b"", b"/" * 1000, b"/data/" + b"n" * 300, b"\xff/\xfe", b".."],
+    [
+        b"\0",
+        b"/data/local/tmp/a\0b",
+        b"",
+        b"/" * 1000,
+        b"/data/local/tmp/" + b"n" * 300,
+        b"\xff/\xfe",
+        b"..",
+    ],
 )
 def test_files_with_hostile_paths_are_answered(phone: VirtualPhone, path: bytes) -> None:
     for word in (b"STAT", b"STA2", b"LST2", b"LIST", b"LIS2", b"RECV", b"SEND"):
